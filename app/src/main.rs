@@ -1,0 +1,2 @@
+//! The remediation orchestrator.
+fn main() {}
