@@ -1,1 +1,23 @@
-//! The remediation state machine.
+//! The remediation state machine: what to do next, from what is seen.
+//!
+//! This crate makes no calls, reads no clock and draws no random numbers. [`decide::decide`] is a pure total
+//! function of the request's [`decide::State`], its observed [`children::Children`] and `now`: the same input
+//! gives the same actions, to the byte, whatever the input is. [`pass::Pass`] drives it: one API call a step,
+//! each outcome learned before the next decision.
+
+pub mod action;
+pub mod children;
+pub mod decide;
+pub mod error;
+pub mod kind;
+pub mod lease;
+pub mod memory;
+pub mod names;
+pub mod pass;
+pub mod phase;
+pub mod policy;
+pub mod request;
+pub mod status;
+pub mod targeting;
+pub mod text;
+pub mod time;

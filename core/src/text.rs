@@ -1,0 +1,99 @@
+//! Text that others wrote, cleaned once before it reaches a status, a terminal, a log or a notification.
+//!
+//! Control and escape characters and bidirectional overrides become spaces, mentions that would page a
+//! whole chat channel are disarmed, and the length is bounded.
+
+/// The longest message in status, in characters.
+pub const MESSAGE: usize = 512;
+/// The longest message of a history entry, in characters.
+pub const HISTORY_MESSAGE: usize = 128;
+/// The longest reason, in characters.
+pub const REASON: usize = 64;
+
+/// The text without what could move a cursor, reorder a line or page a channel, in at most `limit`
+/// characters; a cut is marked with `…`.
+#[must_use]
+pub fn clean(text: &str, limit: usize) -> String {
+    let mut cleaned = String::with_capacity(text.len().min(4 * limit));
+    let mut length = 0;
+    for (taken, character) in text.chars().enumerate() {
+        // Hidden characters cost a place each, so that a hostile megabyte is not read to its end.
+        if length == limit || taken > 8 * limit + 64 {
+            cleaned.pop();
+            cleaned.push('…');
+            break;
+        }
+        if is_invisible(character) {
+            continue;
+        }
+        let shown = if character.is_control() {
+            ' '
+        } else {
+            character
+        };
+        if shown == ' ' && (cleaned.is_empty() || cleaned.ends_with(' ')) {
+            continue;
+        }
+        cleaned.push(shown);
+        length += 1;
+    }
+    disarm_mentions(cleaned.trim_end())
+}
+
+/// A machine-readable reason from what a child wrote: letters, digits and `_` only, else `fallback`.
+#[must_use]
+pub fn reason(text: &str, fallback: &str) -> String {
+    let valid = text.chars().count() <= REASON
+        && text.chars().next().is_some_and(|c| c.is_ascii_alphabetic())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if valid { text } else { fallback }.to_owned()
+}
+
+/// Zero-width characters, bidirectional controls and the byte order mark.
+fn is_invisible(character: char) -> bool {
+    matches!(character,
+        '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}' | '\u{061C}')
+}
+
+fn disarm_mentions(text: &str) -> String {
+    if !text.contains(['@', '<']) {
+        return text.to_owned();
+    }
+    text.replace("@channel", "@ channel")
+        .replace("@here", "@ here")
+        .replace("@everyone", "@ everyone")
+        .replace("<!", "< !")
+        .replace("<@", "< @")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escape_sequences_and_overrides_do_not_survive() {
+        assert_eq!(clean("a\u{1b}[31mred\nb\0c", 99), "a [31mred b c");
+        assert_eq!(clean("ab\u{202E}dc", 99), "abdc");
+    }
+
+    #[test]
+    fn a_mention_pages_nobody() {
+        assert_eq!(clean("hi @channel <!here>", 99), "hi @ channel < !here>");
+    }
+
+    #[test]
+    fn long_text_is_cut_with_a_mark() {
+        let cut = clean(&"x".repeat(1000), MESSAGE);
+        assert_eq!(cut.chars().count(), MESSAGE);
+        assert!(cut.ends_with('…'));
+        assert_eq!(clean(&"x".repeat(MESSAGE), MESSAGE), "x".repeat(MESSAGE));
+    }
+
+    #[test]
+    fn a_reason_is_a_word_or_the_fallback() {
+        assert_eq!(reason("EnrichmentError", "F"), "EnrichmentError");
+        for bad in ["", "two words", "1st", &"x".repeat(65), "a\nb"] {
+            assert_eq!(reason(bad, "ProcessingFailed"), "ProcessingFailed");
+        }
+    }
+}
