@@ -3,10 +3,13 @@
 
 use crate::harness::{
     AuditEvent, ControlPlane, DEADLINE, Operator, Result, User, apply_crd, custom_resource,
-    eventually, eventually_gone, eventually_list,
+    eventually, eventually_gone, eventually_list, until,
 };
 use k8s_openapi::{
-    api::core::v1::{ConfigMap, ServiceAccount},
+    api::{
+        core::v1::{ConfigMap, ServiceAccount},
+        rbac::v1::{Role, RoleBinding},
+    },
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
 };
 use kube::{
@@ -185,6 +188,71 @@ async fn rbac_lets_in_only_whom_it_should() -> Result {
     let as_children: Api<ConfigMap> =
         Api::namespaced(plane.client(User::ChildControllers).await?, &namespace);
     assert!(as_children.get_opt("any").await?.is_none());
+    Ok(())
+}
+
+/// With `blockOwnerDeletion` a child can keep its owner from being deleted, so that its creator needs the right to update the owner's
+/// finalizers.
+#[tokio::test]
+async fn a_blocking_owner_reference_needs_the_right_to_the_owners_finalizers() -> Result {
+    let plane = ControlPlane::shared().await?;
+    let namespace = plane.namespace("owners").await?;
+    let admin = plane.client(User::Admin).await?;
+    let owner = probes(&admin, &namespace)
+        .create(&PostParams::default(), &probe("owner", 1))
+        .await?;
+    let roles: Api<Role> = Api::namespaced(admin.clone(), &namespace);
+    let rule = |resource: &str, verb: &str| json!({"apiGroups": ["tests.kubernaut.ai"], "resources": [resource], "verbs": [verb]});
+    let mut role: Role = serde_json::from_value(
+        json!({"metadata": {"name": "creator"}, "rules": [rule("probes", "create")]}),
+    )?;
+    role = roles.create(&PostParams::default(), &role).await?;
+    let bindings: Api<RoleBinding> = Api::namespaced(admin, &namespace);
+    let binding = serde_json::from_value(json!({
+        "metadata": {"name": "creator"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "creator"},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": User::Operator.name()}],
+    }))?;
+    bindings.create(&PostParams::default(), &binding).await?;
+
+    let as_operator = probes(&plane.client(User::Operator).await?, &namespace);
+    let mut child = probe("child", 1);
+    child.metadata.owner_references = Some(vec![serde_json::from_value(json!({
+        "apiVersion": "tests.kubernaut.ai/v1", "kind": "Probe", "name": "owner", "uid": owner.uid(), "blockOwnerDeletion": true,
+    }))?]);
+    // The authorizer learns of a new role from a watch: before it, the answer is 403 for another reason.
+    let refused = until(DEADLINE, async || {
+        match as_operator.create(&PostParams::default(), &child).await {
+            Err(kube::Error::Api(status)) if status.message.contains("blockOwnerDeletion") => {
+                Some(Ok(*status))
+            }
+            Err(_) => None,
+            Ok(created) => Some(Err(created)),
+        }
+    });
+    let status = refused
+        .await
+        .expect("the refusal did not come in time")
+        .expect("the child was created");
+    assert!(status.is_forbidden(), "{status:?}");
+
+    role.rules
+        .get_or_insert_default()
+        .push(serde_json::from_value(rule("probes/finalizers", "update"))?);
+    roles
+        .replace("creator", &PostParams::default(), &role)
+        .await?;
+    let created = until(DEADLINE, async || {
+        as_operator
+            .create(&PostParams::default(), &child)
+            .await
+            .ok()
+    })
+    .await;
+    assert_eq!(
+        created.map(|child| child.name_any()),
+        Some(String::from("child"))
+    );
     Ok(())
 }
 

@@ -168,6 +168,7 @@ impl ControlPlane {
         let args = [
             format!("--etcd-servers=http://127.0.0.1:{}", self.etcd_port),
             String::from("--bind-address=127.0.0.1"),
+            String::from("--advertise-address=127.0.0.1"),
             format!("--secure-port={}", self.port),
             format!("--cert-dir={}", self.certificates().display()),
             format!("--service-account-key-file={}", key.display()),
@@ -238,6 +239,11 @@ const LOCK: &str = "in-use";
 /// A folder of our own under the target directory.
 fn new_folder() -> Result<(PathBuf, File)> {
     let parent = Path::new(env!("CARGO_TARGET_TMPDIR")).join("control-planes");
+    std::fs::create_dir_all(&parent).context(|| format!("creating {}", parent.display()))?;
+    // One process at a time, so that none removes a folder that another has made and not yet locked.
+    let turn = File::create(parent.join("turn"))?;
+    turn.lock()
+        .context(|| format!("locking {}", parent.display()))?;
     remove_stale_folders(&parent);
     let folder = parent.join(format!(
         "{}-{}",
@@ -251,7 +257,7 @@ fn new_folder() -> Result<(PathBuf, File)> {
     Ok((folder, lock))
 }
 
-/// Removes what earlier runs left for a look at their logs. A folder in use is locked; one without a lock file is just being made.
+/// Removes what earlier runs left for a look at their logs. A folder in use is locked.
 fn remove_stale_folders(parent: &Path) {
     let Ok(entries) = std::fs::read_dir(parent) else {
         return;

@@ -165,3 +165,39 @@ impl Drop for Supervised {
         let _ = self.supervisor.wait();
     }
 }
+
+/// The end of the test process, however it comes, closes the pipe; so this stands for a panic, Ctrl-C and SIGKILL.
+#[tokio::test]
+async fn a_process_ends_when_the_pipe_to_its_supervisor_closes() -> Result {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let log = folder.join(format!("sleeper-{}.log", std::process::id()));
+    let mut sleeper = Supervised::start("a sleeper", Path::new("sleep"), ["600"], &log)?;
+    sleeper.check_running()?;
+    sleeper.lifeline = None;
+    let status = sleeper.wait_for_end(super::DEADLINE).await?;
+    std::fs::remove_file(&log)?;
+    assert_eq!(status.code(), Some(128 + 9));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_process_that_ends_by_itself_is_reported_with_its_log() -> Result {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let log = folder.join(format!("failing-{}.log", std::process::id()));
+    let mut failing = Supervised::start(
+        "a failing program",
+        Path::new("ls"),
+        ["/does/not/exist"],
+        &log,
+    )?;
+    failing.wait_for_end(super::DEADLINE).await?;
+    let failure = failing
+        .check_running()
+        .expect_err("an ended process was said to run");
+    std::fs::remove_file(&log)?;
+    assert!(
+        format!("{failure:?}").contains("/does/not/exist"),
+        "{failure:?}"
+    );
+    Ok(())
+}

@@ -63,11 +63,8 @@ async fn watch_until<K: Watched>(
         loop {
             match states.next().await {
                 Some(Ok(object)) if holds(object.as_ref()) => return object,
-                Some(Ok(object)) => {
-                    last_seen = object
-                        .as_ref()
-                        .map_or_else(|| String::from("no such object"), show)
-                }
+                Some(Ok(Some(object))) => last_seen = show(&object),
+                Some(Ok(None)) => last_seen = String::from("no such object"),
                 Some(Err(error)) => {
                     last_seen = format!("{last_seen}\nand then the watch error: {error}");
                     sleep(RETRY).await;
