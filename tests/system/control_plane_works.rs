@@ -1,5 +1,5 @@
-//! The control plane that the other tests rely on: it enforces CEL transition rules, collects garbage, tells who asked what, lets in
-//! only whom it should, and keeps its data over a restart.
+//! The control plane that the other tests rely on: it enforces CEL transition rules, collects
+//! garbage, tells who asked what, lets in only whom it should, and keeps its data over a restart.
 
 use crate::harness::{
     AuditEvent, ControlPlane, DEADLINE, Operator, Result, User, apply_crd, custom_resource,
@@ -33,6 +33,20 @@ fn probes(client: &Client, namespace: &str) -> Api<DynamicObject> {
 fn probe(name: &str, size: u32) -> DynamicObject {
     let resource = custom_resource("tests.kubernaut.ai", "v1", "Probe", "probes");
     DynamicObject::new(name, &resource).data(json!({"spec": {"size": size}}))
+}
+
+/// A probe that blocks the deletion of its owner.
+fn child_of(owner: &DynamicObject) -> Result<DynamicObject> {
+    let reference = serde_json::from_value(json!({
+        "apiVersion": "tests.kubernaut.ai/v1",
+        "kind": "Probe",
+        "name": owner.name_any(),
+        "uid": owner.uid(),
+        "blockOwnerDeletion": true,
+    }))?;
+    let mut child = probe("child", 1);
+    child.metadata.owner_references = Some(vec![reference]);
+    Ok(child)
 }
 
 fn config_map(name: &str, value: &str) -> ConfigMap {
@@ -86,10 +100,7 @@ async fn children_of_a_deleted_owner_are_collected() -> Result {
     let owner = probes
         .create(&PostParams::default(), &probe("owner", 1))
         .await?;
-    let mut child = probe("child", 1);
-    child.metadata.owner_references = Some(vec![serde_json::from_value(json!({
-        "apiVersion": "tests.kubernaut.ai/v1", "kind": "Probe", "name": "owner", "uid": owner.uid(), "blockOwnerDeletion": true,
-    }))?]);
+    let child = child_of(&owner)?;
     probes.create(&PostParams::default(), &child).await?;
     probes
         .create(&PostParams::default(), &probe("stranger", 1))
@@ -191,8 +202,8 @@ async fn rbac_lets_in_only_whom_it_should() -> Result {
     Ok(())
 }
 
-/// With `blockOwnerDeletion` a child can keep its owner from being deleted, so that its creator needs the right to update the owner's
-/// finalizers.
+/// With `blockOwnerDeletion` a child can keep its owner from being deleted, so that its creator
+/// needs the right to update the owner's finalizers.
 #[tokio::test]
 async fn a_blocking_owner_reference_needs_the_right_to_the_owners_finalizers() -> Result {
     let plane = ControlPlane::shared().await?;
@@ -211,16 +222,18 @@ async fn a_blocking_owner_reference_needs_the_right_to_the_owners_finalizers() -
     let binding = serde_json::from_value(json!({
         "metadata": {"name": "creator"},
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "creator"},
-        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": User::Operator.name()}],
+        "subjects": [{
+            "apiGroup": "rbac.authorization.k8s.io",
+            "kind": "User",
+            "name": User::Operator.name(),
+        }],
     }))?;
     bindings.create(&PostParams::default(), &binding).await?;
 
     let as_operator = probes(&plane.client(User::Operator).await?, &namespace);
-    let mut child = probe("child", 1);
-    child.metadata.owner_references = Some(vec![serde_json::from_value(json!({
-        "apiVersion": "tests.kubernaut.ai/v1", "kind": "Probe", "name": "owner", "uid": owner.uid(), "blockOwnerDeletion": true,
-    }))?]);
-    // The authorizer learns of a new role from a watch: before it, the answer is 403 for another reason.
+    let child = child_of(&owner)?;
+    // The authorizer learns of a new role from a watch: before it, the answer is 403 for another
+    // reason.
     let refused = until(DEADLINE, async || {
         match as_operator.create(&PostParams::default(), &child).await {
             Err(kube::Error::Api(status)) if status.message.contains("blockOwnerDeletion") => {
@@ -295,7 +308,12 @@ async fn a_kind_can_be_installed_later() -> Result {
             "group": "tests.kubernaut.ai",
             "scope": "Namespaced",
             "names": {"kind": "Latecomer", "plural": "latecomers"},
-            "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {"type": "object"}}}],
+            "versions": [{
+                "name": "v1",
+                "served": true,
+                "storage": true,
+                "schema": {"openAPIV3Schema": {"type": "object"}},
+            }],
         },
     }))?;
     apply_crd(&admin, &crd).await?;

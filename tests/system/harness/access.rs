@@ -1,4 +1,5 @@
-//! Who talks to the control plane: users with tokens, their kubeconfigs and clients, and ServiceAccounts.
+//! Who talks to the control plane: users with tokens, their kubeconfigs and clients, and
+//! ServiceAccounts.
 
 use super::{Context, ControlPlane, Failure, Result};
 use http::{HeaderValue, header::USER_AGENT};
@@ -21,7 +22,8 @@ pub(crate) enum User {
     Admin,
     /// The operator. May do nothing until a test binds a role to it.
     Operator,
-    /// Plays the controllers that fill in the children. Subject to admission policies; RBAC allows it everything.
+    /// Plays the controllers that fill in the children. Subject to admission policies; RBAC allows
+    /// it everything.
     ChildControllers,
     /// The kube-controller-manager, that is the garbage collector.
     ControllerManager,
@@ -88,12 +90,18 @@ impl ControlPlane {
 
     /// kubeconfigs are YAML, and so is JSON.
     fn write_kubeconfig(&self, path: &Path, token: &str, namespace: &str) -> Result {
+        let cluster = serde_json::json!({
+            "server": self.url(),
+            "certificate-authority": self.certificate(),
+        });
+        let context =
+            serde_json::json!({"cluster": "tests", "user": "user", "namespace": namespace});
         let kubeconfig = serde_json::json!({
             "apiVersion": "v1",
             "kind": "Config",
-            "clusters": [{"name": "tests", "cluster": {"server": self.url(), "certificate-authority": self.certificate()}}],
+            "clusters": [{"name": "tests", "cluster": cluster}],
             "users": [{"name": "user", "user": {"token": token}}],
-            "contexts": [{"name": "tests", "context": {"cluster": "tests", "user": "user", "namespace": namespace}}],
+            "contexts": [{"name": "tests", "context": context}],
             "current-context": "tests",
         });
         std::fs::write(path, kubeconfig.to_string())
@@ -132,8 +140,8 @@ impl ControlPlane {
         Ok(name)
     }
 
-    /// A kubeconfig with a token of this ServiceAccount, which must exist; its namespace is the ServiceAccount's. The token is good
-    /// for an hour.
+    /// A kubeconfig with a token of this ServiceAccount, which must exist; its namespace is the
+    /// ServiceAccount's. The token is good for an hour.
     pub(crate) async fn service_account_kubeconfig(
         &self,
         namespace: &str,

@@ -17,7 +17,8 @@ rules:
   - level: Metadata
 "#;
 
-/// One request, as far as the tests look at it. A watch gives an event when its response starts and one when it ends.
+/// One request, as far as the tests look at it. A watch gives an event when its response starts and
+/// one when it ends.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AuditEvent {
@@ -104,8 +105,8 @@ impl ControlPlane {
         AuditMark(std::fs::metadata(self.audit_log()).map_or(0, |file| file.len()))
     }
 
-    /// Every request so far. A request is written when its response has been sent, so that the last ones may be missing for a
-    /// moment: see [`audited`](Self::audited).
+    /// Every request so far. A request is written when its response has been sent, so that the last
+    /// ones may be missing for a moment: see [`audited`](Self::audited).
     pub(crate) fn audit(&self) -> Result<Vec<AuditEvent>> {
         self.audit_since(AuditMark::default())
     }

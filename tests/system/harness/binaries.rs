@@ -1,4 +1,5 @@
-//! Finds the programs of the control plane: in the folder `KUBEBUILDER_ASSETS`, on `PATH`, or built once from source.
+//! Finds the programs of the control plane: in the folder `KUBEBUILDER_ASSETS`, on `PATH`, or built
+//! once from source.
 
 use super::{Failure, Result, source_build, tell};
 use std::{
@@ -43,8 +44,9 @@ impl Program {
         }
     }
 
-    /// The oldest version that the tests accept. API servers from 1.33 on serve all that the operator and its policies use, and etcd
-    /// 3.5 is what they need; the tests use only what kubectl has had for long.
+    /// The oldest version that the tests accept. API servers from 1.33 on serve all that the
+    /// operator and its policies use, and etcd 3.5 is what they need; the tests use only what
+    /// kubectl has had for long.
     fn oldest(self) -> (u32, u32) {
         match self {
             Self::Etcd => (3, 5),
@@ -55,7 +57,8 @@ impl Program {
 }
 
 impl Binaries {
-    /// Finds or builds all of them, once in a process. The first build takes minutes: not for an async thread.
+    /// Finds or builds all of them, once in a process. The first build takes minutes: not for an
+    /// async thread.
     pub(super) fn locate() -> Result<&'static Self> {
         static LOCATED: OnceLock<Result<Binaries>> = OnceLock::new();
         LOCATED
@@ -78,8 +81,8 @@ fn locate(program: Program) -> Result<PathBuf> {
     let name = program.name();
     if let Some(folder) = std::env::var_os("KUBEBUILDER_ASSETS") {
         let path = Path::new(&folder).join(name);
-        // setup-envtest brings no kube-controller-manager: one that is not there is looked for elsewhere. One that is there and does
-        // not fit is an error, because somebody chose it.
+        // setup-envtest brings no kube-controller-manager: one that is not there is looked for
+        // elsewhere. One that is there and does not fit is an error, because somebody chose it.
         if path.exists() {
             check(program, &path).map_err(|why| {
                 Failure::new(format!(

@@ -1,7 +1,8 @@
-//! A real control plane on loopback: etcd, kube-apiserver, and a kube-controller-manager that runs the garbage collector.
+//! A real control plane on loopback: etcd, kube-apiserver, and a kube-controller-manager that runs
+//! the garbage collector.
 
 use super::{
-    Context, DEADLINE, Failure, Result, User, access, apply_crd, audit, binaries::Binaries, crds,
+    Context, Failure, Result, User, access, apply_crd, audit, binaries::Binaries, crds,
     ports::free_port, supervised::Supervised, tell, wait,
 };
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -12,11 +13,12 @@ use std::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 use tokio::sync::OnceCell;
 
-/// A control plane of this test process. Its processes end when it is dropped, and in any case with the test process.
+/// A control plane of this test process. Its processes end when it is dropped, and in any case with
+/// the test process.
 pub(crate) struct ControlPlane {
     binaries: &'static Binaries,
     folder: PathBuf,
@@ -27,16 +29,19 @@ pub(crate) struct ControlPlane {
     // Fields are dropped in this order: first who uses, then who is used.
     controller_manager: Mutex<Option<Supervised>>,
     api_server: Mutex<Option<Supervised>>,
-    _etcd: Supervised,
+    etcd: Mutex<Supervised>,
     numbers: AtomicU32,
 }
+
+/// The API server is ready within 3 s on an idle machine; a busy one gets its time.
+const START_DEADLINE: Duration = Duration::from_secs(120);
 
 static SHARED: OnceCell<Result<ControlPlane>> = OnceCell::const_new();
 static STARTED: AtomicU32 = AtomicU32::new(0);
 
 impl ControlPlane {
-    /// The control plane that all tests of a run share; the first one that asks starts it. Each test works in a
-    /// [namespace](Self::namespace) of its own, and none stops the API server.
+    /// The control plane that all tests of a run share; the first one that asks starts it. Each
+    /// test works in a [namespace](Self::namespace) of its own, and none stops the API server.
     pub(crate) async fn shared() -> Result<&'static Self> {
         let started = SHARED
             .get_or_init(async || Self::start(&crds::all()?).await)
@@ -44,15 +49,15 @@ impl ControlPlane {
         started.as_ref().map_err(Clone::clone)
     }
 
-    /// Starts a control plane for the caller alone. The garbage collector knows the kinds of `crds` from the start; it finds others
-    /// only within 30 s.
+    /// Starts a control plane for the caller alone. The garbage collector knows the kinds of `crds`
+    /// from the start; it finds others only within 30 s.
     pub(crate) async fn start(crds: &[CustomResourceDefinition]) -> Result<Self> {
         let binaries = tokio::task::spawn_blocking(Binaries::locate).await??;
         let begin = Instant::now();
         let (folder, folder_lock) = new_folder()?;
         let etcd_port = free_port()?;
         let plane = Self {
-            _etcd: start_etcd(binaries, &folder, etcd_port)?,
+            etcd: Mutex::new(start_etcd(binaries, &folder, etcd_port)?),
             binaries,
             folder,
             _folder_lock: folder_lock,
@@ -87,7 +92,8 @@ impl ControlPlane {
         format!("https://127.0.0.1:{}", self.port)
     }
 
-    /// Where this control plane keeps its files: logs, kubeconfigs, data. It is kept until the next run.
+    /// Where this control plane keeps its files: logs, kubeconfigs, data. It is kept until the next
+    /// run.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
@@ -115,7 +121,8 @@ impl ControlPlane {
         self.numbers.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Kills the API server with SIGKILL, as SIGTERM would drain requests for 20 s. etcd keeps the data.
+    /// Kills the API server with SIGKILL, as SIGTERM would drain requests for 20 s. etcd keeps the
+    /// data.
     pub(crate) fn stop_api_server(&self) {
         *locked(&self.api_server) = None;
     }
@@ -123,25 +130,32 @@ impl ControlPlane {
     /// Starts the API server on its port, with its data, and waits until it is ready.
     pub(crate) async fn start_api_server(&self) -> Result {
         *locked(&self.api_server) = Some(self.spawn_api_server()?);
-        let failed = || match locked(&self.api_server).as_mut() {
-            Some(server) => server.check_running().err(),
-            None => Some(Failure::new("kube-apiserver was stopped while it started")),
-        };
-        let ready = wait::until(DEADLINE, async || {
+        let ready = wait::until(START_DEADLINE, async || {
             if self.is_ready().await {
                 Some(Ok(()))
             } else {
-                failed().map(Err)
+                self.check_running().err().map(Err)
             }
-        })
-        .await;
-        ready.unwrap_or_else(|| {
-            let text = format!("is not ready after {DEADLINE:?}");
-            Err(locked(&self.api_server).as_ref().map_or_else(
-                || Failure::new(text.clone()),
-                |server| server.failure(&text),
-            ))
-        })
+        });
+        ready
+            .await
+            .unwrap_or_else(|| Err(self.not_ready(&format!("after {START_DEADLINE:?}"))))
+    }
+
+    /// An error with the end of its log, when etcd or the API server has ended.
+    fn check_running(&self) -> Result {
+        locked(&self.etcd).check_running()?;
+        match locked(&self.api_server).as_mut() {
+            Some(server) => server.check_running(),
+            None => Err(Failure::new("kube-apiserver was stopped while it started")),
+        }
+    }
+
+    fn not_ready(&self, when: &str) -> Failure {
+        match locked(&self.api_server).as_ref() {
+            Some(server) => server.failure(&format!("is not ready {when}")),
+            None => Failure::new(format!("kube-apiserver is not ready {when}")),
+        }
     }
 
     /// Kills the API server and starts it again.
@@ -151,7 +165,8 @@ impl ControlPlane {
     }
 
     async fn is_ready(&self) -> bool {
-        // The certificate that the client checks is made by the API server, so that there is no client before it.
+        // The certificate that the client checks is made by the API server, so that there is no
+        // client before it.
         let Ok(client) = self.client(User::Admin).await else {
             return false;
         };
@@ -162,8 +177,9 @@ impl ControlPlane {
     }
 
     fn spawn_api_server(&self) -> Result<Supervised> {
-        // The key of the API server's own certificate also signs the ServiceAccounts' tokens: it is made before it is read, lies with
-        // the certificate so that tokens survive a restart, and no other tool is needed to make one.
+        // The key of the API server's own certificate also signs the ServiceAccounts' tokens: it is
+        // made before it is read, lies with the certificate so that tokens survive a restart, and
+        // no other tool is needed to make one.
         let key = self.certificates().join("apiserver.key");
         let args = [
             format!("--etcd-servers=http://127.0.0.1:{}", self.etcd_port),
@@ -240,7 +256,8 @@ const LOCK: &str = "in-use";
 fn new_folder() -> Result<(PathBuf, File)> {
     let parent = Path::new(env!("CARGO_TARGET_TMPDIR")).join("control-planes");
     std::fs::create_dir_all(&parent).context(|| format!("creating {}", parent.display()))?;
-    // One process at a time, so that none removes a folder that another has made and not yet locked.
+    // One process at a time, so that none removes a folder that another has made and not yet
+    // locked.
     let turn = File::create(parent.join("turn"))?;
     turn.lock()
         .context(|| format!("locking {}", parent.display()))?;

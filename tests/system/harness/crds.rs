@@ -10,8 +10,8 @@ use kube::{
 
 /// Installs or updates a CRD and returns when the API server serves every version of it.
 ///
-/// The garbage collector looks for new kinds every 30 s: one that it has to know at once must be given to
-/// [`ControlPlane::start`](super::ControlPlane::start).
+/// The garbage collector looks for new kinds every 30 s: one that it has to know at once must be
+/// given to [`ControlPlane::start`](super::ControlPlane::start).
 pub(crate) async fn apply_crd(client: &Client, crd: &CustomResourceDefinition) -> Result {
     let name = crd.name_any();
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
@@ -53,7 +53,8 @@ pub(crate) fn custom_resource(group: &str, version: &str, kind: &str, plural: &s
     ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural)
 }
 
-/// The kinds of the shared control plane: the project's own, and [`Probe`](probe), on which the control plane itself is tried.
+/// The kinds of the shared control plane: the project's own, and [`Probe`](probe), on which the
+/// control plane itself is tried.
 pub(super) fn all() -> Result<Vec<CustomResourceDefinition>> {
     Ok(vec![probe()?])
 }
@@ -74,7 +75,9 @@ fn probe() -> Result<CustomResourceDefinition> {
                     "type": "object",
                     "properties": {"size": {
                         "type": "integer",
-                        "x-kubernetes-validations": [{"rule": "self >= oldSelf", "message": "size may only grow"}],
+                        "x-kubernetes-validations": [
+                            {"rule": "self >= oldSelf", "message": "size may only grow"},
+                        ],
                     }},
                 }}}},
             }],

@@ -1,8 +1,9 @@
-//! What the whole-system tests stand on: a real Kubernetes control plane, the real operator binary as a process, and waits that
-//! wake on events.
+//! What the whole-system tests stand on: a real Kubernetes control plane, the real operator binary
+//! as a process, and waits that wake on events.
 //!
-//! A test starts with [`ControlPlane::shared`] and a [namespace](ControlPlane::namespace) of its own; one that stops the API server
-//! starts a private control plane instead. Nothing here is ever skipped: what is missing is an error that says what to install.
+//! A test starts with [`ControlPlane::shared`] and a [namespace](ControlPlane::namespace) of its
+//! own; one that stops the API server starts a private control plane instead. Nothing here is ever
+//! skipped: what is missing is an error that says what to install.
 
 #![allow(
     dead_code,
@@ -28,8 +29,8 @@ pub(crate) use operator::Operator;
 pub(crate) use supervised::Signal;
 pub(crate) use wait::{DEADLINE, eventually, eventually_gone, eventually_list, until};
 
-/// A failure of the harness, in words for the person who reads the test's output. `Debug` is the same text, because that is what
-/// the test runner prints for a test that returns an error.
+/// A failure of the harness, in words for the person who reads the test's output. `Debug` is the
+/// same text, because that is what the test runner prints for a test that returns an error.
 #[derive(Clone)]
 pub(crate) struct Failure(String);
 

@@ -28,8 +28,8 @@ pub(crate) struct Operator {
 static STARTED: AtomicU32 = AtomicU32::new(0);
 
 impl Operator {
-    /// Runs `remediation-orchestrator run` with this kubeconfig, a free `--http-address` and `args`, and returns when `/readyz`
-    /// answers 200. Its log lies beside the kubeconfig.
+    /// Runs `remediation-orchestrator run` with this kubeconfig, a free `--http-address` and
+    /// `args`, and returns when `/readyz` answers 200. Its log lies beside the kubeconfig.
     pub(crate) async fn start(kubeconfig: &Path, args: &[&str]) -> Result<Self> {
         let mut operator = Self::start_unready(kubeconfig, args)?;
         operator.ready(DEADLINE).await?;
@@ -89,7 +89,8 @@ impl Operator {
         }
     }
 
-    /// The sum over all series of this metric that carry every one of `labels`, each written as `name="value"`; 0 when there is none.
+    /// The sum over all series of this metric that carry every one of `labels`, each written as
+    /// `name="value"`; 0 when there is none.
     pub(crate) async fn metric(&self, name: &str, labels: &[&str]) -> Result<f64> {
         sum_of(&self.metrics().await?, name, labels)
     }
@@ -179,7 +180,12 @@ fn sum_of(metrics: &str, name: &str, labels: &[&str]) -> Result<f64> {
 
 #[test]
 fn a_metric_is_summed_over_the_series_that_match() -> Result {
-    let text = "# TYPE writes counter\nwrites{kind=\"rr\",result=\"ok\"} 3\nwrites{kind=\"wfe\",result=\"ok\"} 4\nwrites_total 100\nup 1\n";
+    let text = r#"# TYPE writes counter
+writes{kind="rr",result="ok"} 3
+writes{kind="wfe",result="ok"} 4
+writes_total 100
+up 1
+"#;
     assert_eq!(sum_of(text, "writes", &["result=\"ok\""])?, 7.0);
     assert_eq!(
         sum_of(text, "writes", &["kind=\"rr\"", "result=\"ok\""])?,

@@ -1,5 +1,5 @@
-//! Builds a program of the control plane from the Go modules that tests/control-plane/go.mod names, into a cache folder under the
-//! target directory.
+//! Builds a program of the control plane from the Go modules that tests/control-plane/go.mod names,
+//! into a cache folder under the target directory.
 
 use super::{Context, Failure, Result, binaries::Program, tell};
 use sha2::{Digest, Sha256};
@@ -13,6 +13,9 @@ use std::{
 /// Where go.mod and go.sum are.
 const MODULE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/control-plane");
 
+const OTHERWISE: &str = "Or set KUBEBUILDER_ASSETS to a folder that holds etcd, kube-apiserver, \
+                         kube-controller-manager and kubectl.";
+
 fn package(program: Program) -> &'static str {
     match program {
         Program::Etcd => "go.etcd.io/etcd/server/v3",
@@ -22,8 +25,8 @@ fn package(program: Program) -> &'static str {
     }
 }
 
-/// The built program; it is built when this go.mod and go.sum have not been built before. Of several processes that ask at once, one
-/// builds and the others wait.
+/// The built program; it is built when this go.mod and go.sum have not been built before. Of
+/// several processes that ask at once, one builds and the others wait.
 pub(super) fn build(program: Program) -> Result<PathBuf> {
     let name = program.name();
     let go_mod =
@@ -130,13 +133,13 @@ fn run_go(program: Program, version: &str, output: &Path) -> Result {
     match built {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(Failure::new(format!(
-            "go could not build {name} in {MODULE} ({status}); what it says is above. It needs Go 1.26 or newer and a Go module \
-             proxy. Or set KUBEBUILDER_ASSETS to a folder that holds etcd, kube-apiserver, kube-controller-manager and kubectl."
+            "go could not build {name} in {MODULE} ({status}); what it says is above. It needs Go \
+             1.26 or newer and a Go module proxy. {OTHERWISE}"
         ))),
         Err(error) => Err(Failure::new(format!(
-            "the whole-system tests need {name}, and there is none: not in the folder KUBEBUILDER_ASSETS, not on PATH, and no Go to \
-             build it with (go: {error}). Install Go 1.26 or newer (the tests then build it once, in minutes), or set \
-             KUBEBUILDER_ASSETS to a folder that holds etcd, kube-apiserver, kube-controller-manager and kubectl."
+            "the whole-system tests need {name}, and there is none: not in the folder \
+             KUBEBUILDER_ASSETS, not on PATH, and no Go to build it with (go: {error}). Install Go \
+             1.26 or newer, and the tests build it once, in minutes. {OTHERWISE}"
         ))),
     }
 }

@@ -1,11 +1,13 @@
 //! Processes that cannot outlive the tests.
 //!
-//! The test runner never drops statics, and after SIGKILL nothing of ours runs at all. So each process is started by a small shell
-//! that holds a pipe from the test process as its standard input: when the pipe closes, for whatever reason, the shell kills its child.
+//! The test runner never drops statics, and after SIGKILL nothing of ours runs at all. So each
+//! process is started by a small shell that holds a pipe from the test process as its standard
+//! input: when the pipe closes, for whatever reason, the shell kills its child.
 
 use super::{Context, Failure, Result, wait};
 use std::{
     ffi::OsStr,
+    fs::File,
     io::{BufRead, BufReader},
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
@@ -13,12 +15,11 @@ use std::{
     time::Duration,
 };
 
-/// Prints the child's process id, then waits for the child. `read` is a builtin, so that killing the watching subshell leaves nothing
-/// behind.
+/// Prints the child's process id, then waits for the child. `read` is a builtin, so that killing
+/// the watching subshell leaves nothing behind.
 const SUPERVISOR: &str = r#"
-log=$1; shift
 exec 3<&0
-"$@" </dev/null >>"$log" 2>&1 3<&- &
+"$@" </dev/null >&2 3<&- &
 child=$!
 echo "$child"
 ( while read -r _; do :; done <&3; kill -9 "$child" ) >/dev/null 2>&1 &
@@ -31,7 +32,8 @@ exit "$status"
 /// How many of a log's last lines an error message quotes.
 const QUOTED_LINES: usize = 15;
 
-/// A running process with its log. Dropping it kills the process with SIGKILL and waits for its end.
+/// A running process with its log. Dropping it kills the process with SIGKILL and waits for its
+/// end.
 pub(super) struct Supervised {
     name: String,
     supervisor: Child,
@@ -61,17 +63,23 @@ impl Supervised {
         args: impl IntoIterator<Item = A>,
         log: &Path,
     ) -> Result<Self> {
+        let output = File::options()
+            .create(true)
+            .append(true)
+            .open(log)
+            .context(|| format!("opening {}", log.display()))?;
         let mut supervisor = Command::new("sh")
             .args(["-c", SUPERVISOR, "supervisor"])
-            .arg(log)
             .arg(program)
             .args(args)
-            // What is configured comes from the arguments alone, not from the developer's own cluster.
+            // What is configured comes from the arguments alone, not from the developer's own
+            // cluster.
             .env_remove("KUBECONFIG")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            // Ctrl-C at the terminal goes to the test process alone; its end is what ends the child.
+            .stderr(output)
+            // Ctrl-C at the terminal goes to the test process alone; its end is what ends the
+            // child.
             .process_group(0)
             .spawn()
             .context(|| format!("starting sh, which supervises {name}"))?;
@@ -99,7 +107,8 @@ impl Supervised {
         &self.log
     }
 
-    /// The exit status, when the process has ended. Death by a signal shows as 128 + signal, as in a shell.
+    /// The exit status, when the process has ended. Death by a signal shows as 128 + signal, as in
+    /// a shell.
     pub(super) fn ended(&mut self) -> Result<Option<ExitStatus>> {
         self.supervisor
             .try_wait()
@@ -161,12 +170,14 @@ impl Supervised {
 impl Drop for Supervised {
     fn drop(&mut self) {
         self.lifeline = None;
-        // Only an already reaped supervisor can make this fail, and then there is nothing left to end.
+        // Only an already reaped supervisor can make this fail, and then there is nothing left to
+        // end.
         let _ = self.supervisor.wait();
     }
 }
 
-/// The end of the test process, however it comes, closes the pipe; so this stands for a panic, Ctrl-C and SIGKILL.
+/// The end of the test process, however it comes, closes the pipe; so this stands for a panic,
+/// Ctrl-C and SIGKILL.
 #[tokio::test]
 async fn a_process_ends_when_the_pipe_to_its_supervisor_closes() -> Result {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));

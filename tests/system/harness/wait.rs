@@ -13,7 +13,8 @@ use tokio::time::{sleep, timeout};
 /// Long enough for anything that a healthy system does by itself on a busy machine.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Between two tries where there is no event to wait for: a process that starts, a file that grows, a refused watch.
+/// Between two tries where there is no event to wait for: a process that starts, a file that grows,
+/// a refused watch.
 const RETRY: Duration = Duration::from_millis(50);
 
 /// What can be waited for.
@@ -132,7 +133,8 @@ pub(crate) async fn eventually_list<K: Watched>(
     }
 }
 
-/// Asks again and again until there is an answer: for things that send no event, such as a port or a file. `None` at the deadline.
+/// Asks again and again until there is an answer: for things that send no event, such as a port or
+/// a file. `None` at the deadline.
 pub(crate) async fn until<T>(
     deadline: Duration,
     mut ask: impl AsyncFnMut() -> Option<T>,
