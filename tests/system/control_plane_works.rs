@@ -213,7 +213,13 @@ async fn a_blocking_owner_reference_needs_the_right_to_the_owners_finalizers() -
         .create(&PostParams::default(), &probe("owner", 1))
         .await?;
     let roles: Api<Role> = Api::namespaced(admin.clone(), &namespace);
-    let rule = |resource: &str, verb: &str| json!({"apiGroups": ["tests.kubernaut.ai"], "resources": [resource], "verbs": [verb]});
+    let rule = |resource: &str, verb: &str| {
+        json!({
+            "apiGroups": ["tests.kubernaut.ai"],
+            "resources": [resource],
+            "verbs": [verb],
+        })
+    };
     let mut role: Role = serde_json::from_value(
         json!({"metadata": {"name": "creator"}, "rules": [rule("probes", "create")]}),
     )?;
