@@ -1,5 +1,5 @@
 // The Kubernetes control plane that the whole-system tests run against, built from public Go modules; there is no Go source here.
-// tests/system/harness/binaries.rs builds the tools below when no binaries are at hand.
+// tests/system/harness/source_build.rs builds the tools below when no binaries are at hand.
 module control-plane
 
 go 1.26.0
