@@ -12,10 +12,9 @@ fn by_verb(events: &[AuditEvent]) -> BTreeMap<(String, String), usize> {
     let mut counts = BTreeMap::new();
     for event in events {
         let resource = event.object_ref.as_ref().map_or(String::new(), |object| {
-            let resource = object.resource.clone().unwrap_or_default();
-            match &object.subresource {
-                Some(subresource) => format!("{resource}/{subresource}"),
-                None => resource,
+            match object.subresource.as_str() {
+                "" => object.resource.clone(),
+                subresource => format!("{}/{subresource}", object.resource),
             }
         });
         *counts.entry((event.verb.clone(), resource)).or_default() += 1;
@@ -41,13 +40,12 @@ async fn run(stage: &Stage) -> Result {
     stage.says(WFE, "web-workflow", json!({ "phase": "Completed" })).await?;
     stage.until_phase("web", "Completed").await?;
     let ours = |event: &AuditEvent| {
-        event.user_agent.as_deref().is_some_and(|agent| agent.starts_with("remediation-orchestrator"))
-            && event.is_in(&stage.namespace)
+        event.user_agent.starts_with("remediation-orchestrator") && event.is_in(&stage.namespace)
     };
     let what = "the Event about the outcome is written";
     plane
         .audited(mark, what, 1, DEADLINE, |event| {
-            ours(event) && event.object_ref.as_ref().is_some_and(|o| o.resource.as_deref() == Some("events"))
+            ours(event) && event.object_ref.as_ref().is_some_and(|o| o.resource == "events")
         })
         .await?;
     let all: Vec<AuditEvent> = plane.audit_since(mark)?.into_iter().filter(ours).collect();
