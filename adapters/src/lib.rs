@@ -1,1 +1,4 @@
 //! Adapters around the remediation core.
+
+#[cfg(feature = "simulation")]
+pub mod simulation;
