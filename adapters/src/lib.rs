@@ -3,4 +3,6 @@
 
 pub mod clock;
 pub mod kubernetes;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 pub mod telemetry;
