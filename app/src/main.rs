@@ -1,2 +1,25 @@
-//! The remediation orchestrator.
-fn main() {}
+//! The remediation orchestrator: the operator, its demo, and replay, in one binary.
+
+mod cli;
+mod completions;
+mod config;
+mod crd;
+mod failure;
+mod run;
+mod style;
+#[cfg(test)]
+mod testing;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Run(args) => run::main(&args),
+        Command::Crd(args) => crd::main(&args),
+        Command::Completions(args) => completions::main(&args),
+    };
+    failure::exit_code(outcome)
+}

@@ -1,0 +1,99 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::flags::ConfigArgs;
+
+/// Takes RemediationRequests through their phases, on a Kubernetes cluster.
+#[derive(Debug, Parser)]
+#[command(name = "remediation-orchestrator", version, about, max_term_width = 110, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  remediation-orchestrator demo                     ten remediations on a simulated cluster, in some seconds
+  remediation-orchestrator crd | kubectl apply --server-side -f -
+  remediation-orchestrator run --context staging    the operator, from this machine
+  kubectl get rr,rproc,aia,wfe,kexec,notif -A -o yaml | remediation-orchestrator replay -
+
+Exit codes: 0 fine, 1 a divergence or a failed check, 2 bad input or usage.";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs the operator against a cluster
+    Run(Box<RunArgs>),
+    /// Prints the custom resource definitions as YAML
+    Crd(CrdArgs),
+    /// Prints a completion script for a shell
+    Completions(CompletionsArgs),
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Every field can stand in the file of --config, in the environment and in a flag; a flag wins over the
+environment, the environment over the file.
+
+Examples:
+  remediation-orchestrator run --config config.yaml --leader-elect
+  remediation-orchestrator run -n shop --http-address 127.0.0.1:9090 --log-level debug
+  remediation-orchestrator run --config config.yaml --print-config")]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
+    /// Prints the configuration in force as YAML, and ends
+    #[arg(long)]
+    pub(crate) print_config: bool,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+/// Which cluster.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ClusterArgs {
+    /// The kubeconfig [default: $KUBECONFIG, ~/.kube/config, else the Pod's ServiceAccount]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// The context of the kubeconfig [default: its current one]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) context: Option<String>,
+}
+
+/// Arguments of `crd`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  remediation-orchestrator crd | kubectl apply --server-side -f -
+  remediation-orchestrator crd -o json > crds.json")]
+pub(crate) struct CrdArgs {
+    /// How to print them
+    #[arg(short, long, value_enum, default_value_t = Manifest::Yaml)]
+    pub(crate) output: Manifest,
+}
+
+/// How manifests are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Manifest {
+    /// Documents separated by `---`.
+    Yaml,
+    /// One List.
+    Json,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  source <(remediation-orchestrator completions bash)
+  remediation-orchestrator completions fish > ~/.config/fish/completions/remediation-orchestrator.fish")]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}

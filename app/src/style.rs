@@ -1,0 +1,42 @@
+//! Colour, on a terminal only: `NO_COLOR` (any value but empty) and `TERM=dumb` turn it off.
+
+use std::io::{IsTerminal, stderr, stdout};
+
+/// Whether and how to colour what goes to one stream.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Style {
+    colour: bool,
+}
+
+impl Style {
+    /// For standard output.
+    pub(crate) fn stdout() -> Self {
+        Self {
+            colour: wanted() && stdout().is_terminal(),
+        }
+    }
+
+    /// For standard error.
+    pub(crate) fn stderr() -> Self {
+        Self {
+            colour: wanted() && stderr().is_terminal(),
+        }
+    }
+
+    fn paint(self, code: &str, text: &str) -> String {
+        if self.colour {
+            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+
+    pub(crate) fn red(self, text: &str) -> String {
+        self.paint("31;1", text)
+    }
+}
+
+fn wanted() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
