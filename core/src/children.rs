@@ -2,7 +2,8 @@
 //! or older than we know, so it is read leniently: a field that is missing or of another type counts as
 //! empty, and no word is ever refused.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -110,8 +111,9 @@ pub struct Children {
     /// Those that belong to the request by owner UID or that its status names, in the order of their keys; also
     /// any object that a live read found under a name of ours.
     pub seen: BTreeMap<KeyText, Child>,
-    /// Names under which a live read found nothing. Absence from a cache alone is never put here.
-    pub absent: std::collections::BTreeSet<KeyText>,
+    /// The names whose entry in `seen`, or whose absence from it, comes from the API server itself in this pass
+    /// (a live read or the answer to a write), not from a cache.
+    pub live: BTreeSet<KeyText>,
 }
 
 /// A [`ChildKey`] as `Kind/name`: a map key that JSON can hold.
@@ -124,16 +126,16 @@ impl Children {
         self.seen.get(&key.to_string())
     }
 
-    /// Whether a live read found nothing under this name.
+    /// Whether what is known of this name comes from the API server itself in this pass.
     #[must_use]
-    pub fn is_confirmed_absent(&self, key: &ChildKey) -> bool {
-        self.absent.contains(&key.to_string())
+    pub fn is_live(&self, key: &ChildKey) -> bool {
+        self.live.contains(&key.to_string())
     }
 
-    /// Takes note of an object that was seen.
+    /// Takes note of an object that the API server answered with.
     pub fn learn(&mut self, child: Child) {
         let key = child.key.to_string();
-        self.absent.remove(&key);
+        self.live.insert(key.clone());
         self.seen.insert(key, child);
     }
 
@@ -141,7 +143,7 @@ impl Children {
     pub fn learn_absent(&mut self, key: &ChildKey) {
         let key = key.to_string();
         self.seen.remove(&key);
-        self.absent.insert(key);
+        self.live.insert(key);
     }
 
     /// All that is seen, in the order of kind and name.
@@ -151,12 +153,16 @@ impl Children {
 }
 
 impl FromIterator<Child> for Children {
+    /// What a cache holds.
     fn from_iter<I: IntoIterator<Item = Child>>(children: I) -> Self {
-        let mut all = Self::default();
-        for child in children {
-            all.learn(child);
+        let seen = children
+            .into_iter()
+            .map(|child| (child.key.to_string(), child))
+            .collect();
+        Self {
+            seen,
+            live: BTreeSet::new(),
         }
-        all
     }
 }
 
@@ -185,6 +191,42 @@ impl ChildStatus {
             ChildKind::WorkflowExecution => Self::Workflow(read(status)),
             ChildKind::KubernetesExecution => Self::Execution(read(status)),
             ChildKind::NotificationRequest => Self::Notification,
+        }
+    }
+
+    /// What a RemediationProcessing says; empty for any other kind.
+    #[must_use]
+    pub fn processing(&self) -> &ProcessingStatus {
+        static EMPTY: LazyLock<ProcessingStatus> = LazyLock::new(Default::default);
+        match self {
+            Self::Processing(status) => status,
+            Self::Analysis(_) | Self::Workflow(_) | Self::Execution(_) | Self::Notification => {
+                &EMPTY
+            }
+        }
+    }
+
+    /// What an AIAnalysis says; empty for any other kind.
+    #[must_use]
+    pub fn analysis(&self) -> &AnalysisStatus {
+        static EMPTY: LazyLock<AnalysisStatus> = LazyLock::new(Default::default);
+        match self {
+            Self::Analysis(status) => status,
+            Self::Processing(_) | Self::Workflow(_) | Self::Execution(_) | Self::Notification => {
+                &EMPTY
+            }
+        }
+    }
+
+    /// What a WorkflowExecution says; empty for any other kind.
+    #[must_use]
+    pub fn workflow(&self) -> &WorkflowStatus {
+        static EMPTY: LazyLock<WorkflowStatus> = LazyLock::new(Default::default);
+        match self {
+            Self::Workflow(status) => status,
+            Self::Processing(_) | Self::Analysis(_) | Self::Execution(_) | Self::Notification => {
+                &EMPTY
+            }
         }
     }
 

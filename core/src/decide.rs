@@ -1,11 +1,22 @@
-//! The decision.
+//! The decision: from what is seen of a request and its children to what is to be done about it.
+//!
+//! When several rules apply, this order holds: being deleted; ended; suspended; failure already recorded; and in
+//! an active phase: a child failed; a child completed; a child was deleted; the plan is invalid; the earlier of
+//! the deadlines that have passed. The rules of each phase stand in the file of that phase.
+
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use crate::action::Action;
 use crate::children::Children;
+use crate::draft::Draft;
 use crate::memory::Memory;
+use crate::phases::{self, failing, suspended, terminal};
 use crate::policy::Settings;
 use crate::request::Request;
+use crate::rule::Rule;
+use crate::view::View;
 
 /// Everything but the children that a decision depends on.
 #[derive(Clone, Debug, Default)]
@@ -13,13 +24,54 @@ pub struct State {
     /// The request as it was seen.
     pub request: Request,
     /// The operator's settings.
-    pub settings: std::sync::Arc<Settings>,
+    pub settings: Arc<Settings>,
     /// What this process remembers of the request.
     pub memory: Memory,
 }
 
-/// What to do, in order.
+/// What is to be done, and the rule that says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// The rule.
+    pub rule: Rule,
+    /// What is to be done, in order; it is safe to stop after any of it.
+    pub actions: Vec<Action>,
+}
+
+/// What is to be done, in order. Pure and total: the same input gives the same actions, whatever it is.
 #[must_use]
-pub fn decide(_state: &State, _children: &Children, _now: Timestamp) -> Vec<Action> {
-    Vec::new()
+pub fn decide(state: &State, children: &Children, now: Timestamp) -> Vec<Action> {
+    explain(state, children, now).actions
+}
+
+/// What is to be done, and the rule that says so.
+#[must_use]
+pub fn explain(state: &State, children: &Children, now: Timestamp) -> Decision {
+    let view = View {
+        state,
+        children,
+        now,
+    };
+    let request = &state.request;
+    if request.deleting {
+        return Decision {
+            rule: Rule::BeingDeleted,
+            actions: Vec::new(),
+        };
+    }
+    if request.status.is_terminal() {
+        return terminal::decide(&view);
+    }
+    if request.spec.suspend {
+        return suspended::decide(&view);
+    }
+    let mut draft = Draft::of(&view);
+    draft.resume();
+    draft.repair_clock();
+    let verdict = if request.status.has_failed() {
+        failing::finish(&view, &mut draft)
+    } else {
+        phases::decide(&view, &mut draft)
+    };
+    draft.conclude(&view, verdict)
 }

@@ -7,17 +7,27 @@
 
 pub mod action;
 pub mod children;
+pub mod conditions;
+pub mod deadline;
 pub mod decide;
+mod draft;
 pub mod error;
+mod housekeeping;
 pub mod kind;
 pub mod lease;
 pub mod memory;
 pub mod names;
+mod notification;
 pub mod pass;
 pub mod phase;
+mod phases;
+pub mod plan;
 pub mod policy;
+mod progress;
 pub mod request;
+pub mod rule;
 pub mod status;
 pub mod targeting;
 pub mod text;
 pub mod time;
+mod view;

@@ -1,0 +1,88 @@
+//! What is put in order beside a remediation's way: owner references that were lost, and stragglers.
+//!
+//! A straggler is a child of this request that status does not name although its phase is over: a CREATE that
+//! arrived late. By the child contract it started nothing, and it is deleted as it was seen.
+
+use crate::action::{Action, EventSeverity, Precondition};
+use crate::children::Child;
+use crate::draft::Draft;
+use crate::kind::ChildKind;
+use crate::memory::Errand;
+use crate::names;
+use crate::phase::Phase;
+use crate::status::Status;
+use crate::view::View;
+
+pub(crate) fn push(view: &View<'_>, draft: &Draft<'_>, actions: &mut Vec<Action>) {
+    for child in view.children.iter().filter(|child| !child.deleting) {
+        let precondition = || Precondition {
+            key: child.key.clone(),
+            uid: child.uid.clone(),
+            resource_version: child.resource_version.clone(),
+        };
+        if is_named(&draft.status, child) {
+            let errand = Errand::RestoreOwnership(child.key.clone());
+            if lost_ownership(view, child) && view.may_try(&errand) {
+                actions.push(Action::RestoreOwnership(precondition()));
+                actions.push(Action::Announce(crate::action::Event {
+                    severity: EventSeverity::Warning,
+                    reason: "OwnershipRestored",
+                    note: format!("{} had lost its owner reference or labels", child.key),
+                }));
+            }
+        } else if is_straggler(view, draft, child)
+            && view.may_try(&Errand::DeleteChild(child.key.clone()))
+        {
+            actions.push(Action::DeleteChild(precondition()));
+        }
+    }
+}
+
+fn is_named(status: &Status, child: &Child) -> bool {
+    let same = |name: &str, uid: &str| name == child.key.name && uid == child.uid;
+    let stage = match child.key.kind {
+        ChildKind::RemediationProcessing => &status.remediation_processing_ref,
+        ChildKind::AIAnalysis => &status.ai_analysis_ref,
+        ChildKind::WorkflowExecution => &status.workflow_execution_ref,
+        ChildKind::KubernetesExecution => {
+            let refs = &status.kubernetes_execution_refs;
+            return refs.iter().any(|r| same(&r.name, &r.uid));
+        }
+        ChildKind::NotificationRequest => return false,
+    };
+    stage.as_ref().is_some_and(|r| same(&r.name, &r.uid))
+}
+
+/// Whether a named child has no controller any more, or not our labels. One that somebody else controls is left
+/// alone: it cannot have two.
+fn lost_ownership(view: &View<'_>, child: &Child) -> bool {
+    let request = view.identity();
+    match &child.owner {
+        None => true,
+        Some(owner) if owner.uid != request.uid => false,
+        Some(_) => {
+            child.request_uid_label.as_deref() != Some(request.uid.as_str())
+                || child.request_label.as_deref() != Some(names::label(&request.name).as_str())
+        }
+    }
+}
+
+fn is_straggler(view: &View<'_>, draft: &Draft<'_>, child: &Child) -> bool {
+    let is_ours = view.ours(&child.key).is_some();
+    if !is_ours || child.key.kind == ChildKind::NotificationRequest {
+        return false;
+    }
+    if draft.status.is_terminal() {
+        return true;
+    }
+    let Some(phase) = draft.status.known_phase() else {
+        return false;
+    };
+    match child.key.kind {
+        ChildKind::RemediationProcessing => phase > Phase::Processing,
+        ChildKind::AIAnalysis => phase > Phase::Analyzing,
+        // The last phase before the end: whatever is not named there yet may be about to be.
+        ChildKind::WorkflowExecution => phase > Phase::Executing,
+        ChildKind::KubernetesExecution | ChildKind::NotificationRequest => false,
+    }
+}

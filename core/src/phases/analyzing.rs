@@ -1,0 +1,276 @@
+//! Analyzing: wait for the AIAnalysis, perhaps for somebody's approval, then create the WorkflowExecution.
+//!
+//! An AIAnalysis that vanished is created again (category A); the phase's clock keeps running.
+
+use crate::action::{ChildSpec, EventSeverity, WorkflowSpec};
+use crate::children::{AnalysisStatus, Child, ChildKey, ProcessingStatus};
+use crate::conditions;
+use crate::deadline;
+use crate::draft::{Draft, Failure, Trouble, Verdict};
+use crate::error::Category;
+use crate::kind::ChildKind;
+use crate::names::{self, Occasion};
+use crate::notification;
+use crate::phase::Phase;
+use crate::phases::processing;
+use crate::rule::Rule;
+use crate::status::{NotificationRef, ObjectRef};
+use crate::text;
+use crate::view::{Ensured, Named, View};
+
+const KIND: ChildKind = ChildKind::AIAnalysis;
+
+pub(crate) fn decide(view: &View<'_>, draft: &mut Draft<'_>) -> Verdict {
+    let named = match &draft.status.ai_analysis_ref {
+        Some(reference) => view.named(KIND, &reference.name, &reference.uid),
+        None => Named::Gone,
+    };
+    let child = match named {
+        Named::There(child) => child,
+        Named::Gone => return create_again(view, draft),
+        Named::Unconfirmed => return processing::confirm(view, draft, KIND),
+    };
+    draft.wait_for(child);
+    let analysis = child.status.analysis();
+    let decision = analysis.approval.decision.as_str();
+    if analysis.phase == "Failed" {
+        return Verdict::Fail(super::child_failed(child));
+    }
+    if analysis.phase == "Rejected" || decision == "Rejected" {
+        return Verdict::Fail(rejected(child, analysis));
+    }
+    let undecided = decision != "Approved";
+    if undecided && (analysis.phase == "Approving" || analysis.approval.required) {
+        return await_approval(view, draft, child, analysis);
+    }
+    if draft
+        .status
+        .condition(conditions::AWAITING_APPROVAL)
+        .is_some()
+    {
+        conditions::remove(draft.status.to_mut(), conditions::AWAITING_APPROVAL);
+    }
+    match analysis.phase.as_str() {
+        "Ready" | "Completed" => plan_workflow(view, draft, child, analysis),
+        "" | "Pending" | "Investigating" | "Approving" => Verdict::Wait,
+        unknown => {
+            processing::note_unknown_phase(draft, child, unknown);
+            Verdict::Wait
+        }
+    }
+}
+
+/// Creates the WorkflowExecution from the recommendations, and enters WorkflowPlanning.
+fn plan_workflow(
+    view: &View<'_>,
+    draft: &mut Draft<'_>,
+    analysis: &Child,
+    result: &AnalysisStatus,
+) -> Verdict {
+    let recommendations = &result.investigation_result.recommendations;
+    if recommendations.is_empty() {
+        return Verdict::Fail(Failure {
+            rule: Rule::NoRecommendation,
+            reason: "NoRecommendation".to_owned(),
+            message: format!(
+                "{} is ready but recommends nothing to execute",
+                analysis.key
+            ),
+            category: Category::F,
+            timeout_phase: None,
+        });
+    }
+    draft.rule = Rule::ChildCompleted;
+    let key = view.stage_key(ChildKind::WorkflowExecution);
+    match view.ensure(&key) {
+        Ensured::There(child) => {
+            draft.enter(
+                Phase::WorkflowPlanning,
+                "AnalysisReady",
+                &format!("{key} plans the recommended actions"),
+            );
+            draft.status.to_mut().workflow_execution_ref = Some(ObjectRef {
+                name: child.key.name.clone(),
+                uid: child.uid.clone(),
+            });
+            draft.wait_for(child);
+            Verdict::Record
+        }
+        Ensured::Create => {
+            let not_after = deadline::overall(&draft.status, &draft.policy)
+                .map_or_else(|| draft.stamp(), |overall| overall.at);
+            let spec = ChildSpec::Workflow(WorkflowSpec {
+                targeting_data: view
+                    .state
+                    .request
+                    .spec
+                    .targeting_data
+                    .clone()
+                    .unwrap_or_default(),
+                recommendations: recommendations.clone(),
+                not_after,
+            });
+            Verdict::Create {
+                children: vec![view.new_child(key, spec)],
+                beats_clock: true,
+            }
+        }
+        Ensured::Later => {
+            super::note_delay(view, draft, &key);
+            Verdict::Wait
+        }
+        Ensured::Refused(refusal) => Verdict::Fail(super::creation_refused(&key, refusal)),
+    }
+}
+
+/// Asks for approval once; from then on the approval deadline replaces that of the analysis.
+fn await_approval(
+    view: &View<'_>,
+    draft: &mut Draft<'_>,
+    analysis: &Child,
+    result: &AnalysisStatus,
+) -> Verdict {
+    draft.rule = Rule::ApprovalPending;
+    let key = ChildKey::new(
+        ChildKind::NotificationRequest,
+        names::notification(view.identity(), Occasion::Approval),
+    );
+    if draft.status.approval_notification_sent {
+        return Verdict::Wait;
+    }
+    match view.ensure(&key) {
+        Ensured::There(child) => {
+            begin_waiting(draft, analysis);
+            let status = draft.status.to_mut();
+            status.approval_notification_sent = true;
+            status.notification_refs.push(NotificationRef {
+                occasion: Occasion::Approval,
+                name: child.key.name.clone(),
+                uid: child.uid.clone(),
+            });
+            conditions::remove(status, conditions::ESCALATED);
+            draft.announce(
+                EventSeverity::Normal,
+                "ApprovalRequested",
+                &format!("{} waits for approval", analysis.key),
+            );
+            Verdict::Record
+        }
+        Ensured::Create => Verdict::Create {
+            children: vec![notification::approval(view, draft, key, analysis, result)],
+            beats_clock: false,
+        },
+        Ensured::Later | Ensured::Refused(_) => {
+            begin_waiting(draft, analysis);
+            if let Some(refusal) = view.creation_refused(&key) {
+                let at = draft.stamp();
+                conditions::set(
+                    draft.status.to_mut(),
+                    conditions::ESCALATED,
+                    false,
+                    refusal.cause.word(),
+                    format!(
+                        "the request for approval could not be sent: {}",
+                        refusal.message
+                    ),
+                    at,
+                );
+                draft.trouble = Some(Trouble {
+                    reason: refusal.cause.word(),
+                    message: format!("{key} cannot be created: {}", refusal.message),
+                });
+            }
+            Verdict::Wait
+        }
+    }
+}
+
+fn begin_waiting(draft: &mut Draft<'_>, analysis: &Child) {
+    if draft.status.approval_requested_time.is_some() {
+        return;
+    }
+    let at = draft.stamp();
+    let message = format!("{} waits for somebody to approve it", analysis.key);
+    let status = draft.status.to_mut();
+    status.approval_requested_time = Some(at);
+    // The approval has a clock of its own, which did not stand still before it was started.
+    status.suspended_in_phase = None;
+    status.reason = Some("AwaitingApproval".to_owned());
+    status.message = Some(message.clone());
+    conditions::set(
+        status,
+        conditions::AWAITING_APPROVAL,
+        true,
+        "ApprovalRequired",
+        message,
+        at,
+    );
+}
+
+fn create_again(view: &View<'_>, draft: &mut Draft<'_>) -> Verdict {
+    let key = view.stage_key(KIND);
+    draft.rule = Rule::ChildLost;
+    match view.ensure(&key) {
+        Ensured::There(child) => {
+            draft.status.to_mut().ai_analysis_ref = Some(ObjectRef {
+                name: child.key.name.clone(),
+                uid: child.uid.clone(),
+            });
+            draft.wait_for(child);
+            Verdict::Record
+        }
+        Ensured::Create => match processed(view, draft) {
+            Some(result) => Verdict::Create {
+                children: vec![view.new_child(key, processing::analysis_spec(view, draft, result))],
+                beats_clock: false,
+            },
+            None => {
+                draft.wait_for_key(&key);
+                draft.trouble = Some(Trouble {
+                    reason: "ChildLost",
+                    message: format!(
+                        "{key} is gone and cannot be created again: the RemediationProcessing whose result it needs is gone too"
+                    ),
+                });
+                Verdict::Wait
+            }
+        },
+        Ensured::Later => {
+            super::note_delay(view, draft, &key);
+            Verdict::Wait
+        }
+        Ensured::Refused(refusal) => Verdict::Fail(super::creation_refused(&key, refusal)),
+    }
+}
+
+/// The result of the processing that led here, if it is still to be seen.
+fn processed<'a>(view: &View<'a>, draft: &Draft<'_>) -> Option<&'a ProcessingStatus> {
+    let reference = draft.status.remediation_processing_ref.as_ref()?;
+    let kind = ChildKind::RemediationProcessing;
+    match view.named(kind, &reference.name, &reference.uid) {
+        Named::There(child) => {
+            Some(child.status.processing()).filter(|result| result.phase == "Completed")
+        }
+        Named::Gone | Named::Unconfirmed => None,
+    }
+}
+
+fn rejected(child: &Child, analysis: &AnalysisStatus) -> Failure {
+    let by = match analysis.approval.decided_by.as_str() {
+        "" => String::new(),
+        name => format!(" by {}", text::clean(name, 128)),
+    };
+    let why = match (analysis.reason.as_str(), analysis.message.as_str()) {
+        ("", "") => String::new(),
+        (reason, "") => format!(": {reason}"),
+        ("", message) => format!(": {message}"),
+        (reason, message) => format!(": {reason}: {message}"),
+    };
+    Failure {
+        rule: Rule::AnalysisRejected,
+        reason: "AnalysisRejected".to_owned(),
+        message: format!("{} was rejected{by}{why}", child.key),
+        category: Category::F,
+        timeout_phase: None,
+    }
+}

@@ -1,0 +1,162 @@
+//! Failing, in three steps: the failure is recorded, which fixes the outcome also against a child that completes
+//! later; then the escalation, which repeats it; then the terminal phase.
+
+use jiff::Timestamp;
+
+use crate::action::{EventSeverity, NewChild};
+use crate::children::ChildKey;
+use crate::conditions;
+use crate::draft::{Draft, Failure, Verdict};
+use crate::kind::ChildKind;
+use crate::memory::{Errand, Refusal};
+use crate::names::{self, Occasion};
+use crate::notification;
+use crate::phase::Phase;
+use crate::rule::Rule;
+use crate::status::NotificationRef;
+use crate::text;
+use crate::time::{GoDuration, Time};
+use crate::view::{Ensured, View};
+
+/// How long a notification that cannot be created may hold up the terminal phase, unless the API server said no.
+const LONGEST_HOLD: GoDuration = GoDuration::from_secs(30);
+
+/// The first step: writes the failure into the draft.
+pub(crate) fn record(draft: &mut Draft<'_>, failure: Failure) {
+    let at = draft.stamp();
+    let phase = draft
+        .status
+        .known_phase()
+        .filter(|phase| !phase.is_terminal());
+    let status = draft.status.to_mut();
+    draft.rule = failure.rule;
+    status.failure_phase = Some(match phase {
+        Some(Phase::Pending) | None => Phase::Initializing,
+        Some(phase) => phase,
+    });
+    status.failure_category = Some(failure.category);
+    status.failure_time = Some(at);
+    status.timeout_phase = failure.timeout_phase;
+    status.reason = Some(text::clean(&failure.reason, text::REASON));
+    status.message = Some(text::clean(&failure.message, text::MESSAGE));
+    status.next_deadline = None;
+    draft.trouble = None;
+}
+
+/// The second step: the escalation of the failure that the draft records, if it is not known to exist and may
+/// be tried.
+pub(crate) fn escalation(view: &View<'_>, draft: &Draft<'_>) -> Option<Box<NewChild>> {
+    let key = escalation_key(view);
+    let wanted = matches!(view.ensure(&key), Ensured::Create);
+    (wanted && view.may_try(&Errand::Record)).then(|| notification::escalation(view, draft, key))
+}
+
+/// The last steps, once the failure is recorded: the escalation, then Failed.
+pub(crate) fn finish(view: &View<'_>, draft: &mut Draft<'_>) -> Verdict {
+    draft.rule = Rule::FailureRecorded;
+    let key = escalation_key(view);
+    match view.ensure(&key) {
+        Ensured::There(child) => {
+            fail(draft);
+            let at = draft.stamp();
+            let status = draft.status.to_mut();
+            name_escalation(status, &child.key.name, &child.uid);
+            conditions::set(
+                status,
+                conditions::ESCALATED,
+                true,
+                "NotificationCreated",
+                String::new(),
+                at,
+            );
+            Verdict::Record
+        }
+        Ensured::Create => Verdict::Create {
+            children: vec![notification::escalation(view, draft, key)],
+            beats_clock: true,
+        },
+        Ensured::Later | Ensured::Refused(_) => {
+            let refusal = view.creation_refused(&key);
+            let since = draft.status.failure_time.unwrap_or(Time::at(view.now));
+            if let Some(due) = held_up_until(refusal, since, view.now) {
+                draft.wake_at(due);
+                return Verdict::Wait;
+            }
+            fail(draft);
+            note_undelivered(draft, refusal);
+            Verdict::Record
+        }
+    }
+}
+
+/// Until when a notification that was refused holds up the terminal phase; `None` if not any longer.
+pub(crate) fn held_up_until(
+    refusal: Option<&Refusal>,
+    since: Time,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let due = since.plus(LONGEST_HOLD);
+    let said_no = refusal.is_some_and(|refusal| refusal.cause.is_refusal());
+    (!said_no && !due.reached(now)).then_some(due.moment())
+}
+
+/// Says that the notification that is owed could not be created, and why.
+pub(crate) fn note_undelivered(draft: &mut Draft<'_>, refusal: Option<&Refusal>) {
+    let at = draft.stamp();
+    let (reason, message) = refusal.map_or(("Unknown", String::new()), |refusal| {
+        let next = refusal.cause.next_step();
+        (refusal.cause.word(), format!("{}; {next}", refusal.message))
+    });
+    let message = text::clean(
+        &format!("the notification could not be created: {message}"),
+        text::MESSAGE,
+    );
+    draft.announce(EventSeverity::Warning, "NotificationUndelivered", &message);
+    conditions::set(
+        draft.status.to_mut(),
+        conditions::ESCALATED,
+        false,
+        reason,
+        message,
+        at,
+    );
+}
+
+/// Enters Failed with the reason and message that were recorded.
+fn fail(draft: &mut Draft<'_>) {
+    let reason = draft
+        .status
+        .reason
+        .clone()
+        .unwrap_or_else(|| "Failed".to_owned());
+    let message = draft.status.message.clone().unwrap_or_default();
+    draft.enter(Phase::Failed, &reason, &message);
+    draft.end();
+    let at = draft.stamp();
+    let status = draft.status.to_mut();
+    for kind in [conditions::FAILED, conditions::STALLED] {
+        conditions::set(status, kind, true, &reason, String::new(), at);
+    }
+    draft.announce(
+        EventSeverity::Warning,
+        "RemediationFailed",
+        &format!("{reason}: {message}"),
+    );
+}
+
+pub(crate) fn name_escalation(status: &mut crate::status::Status, name: &str, uid: &str) {
+    if status.notification(Occasion::Escalation).is_none() {
+        status.notification_refs.push(NotificationRef {
+            occasion: Occasion::Escalation,
+            name: name.to_owned(),
+            uid: uid.to_owned(),
+        });
+    }
+}
+
+fn escalation_key(view: &View<'_>) -> ChildKey {
+    ChildKey::new(
+        ChildKind::NotificationRequest,
+        names::notification(view.identity(), Occasion::Escalation),
+    )
+}

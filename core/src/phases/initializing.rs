@@ -1,0 +1,86 @@
+//! Pending and Initializing: start the clock, check what was asked, create the RemediationProcessing.
+//!
+//! A write that only says Initializing carries nothing, so the first status written is normally Processing; only
+//! if the RemediationProcessing cannot be created at once is Initializing recorded, so that a clock runs.
+
+use crate::action::{ChildSpec, ProcessingSpec};
+use crate::draft::{Draft, Failure, Verdict};
+use crate::error::Category;
+use crate::kind::ChildKind;
+use crate::phase::Phase;
+use crate::policy::effective;
+use crate::rule::Rule;
+use crate::status::ObjectRef;
+use crate::targeting;
+use crate::view::{Ensured, View};
+
+pub(crate) fn decide(view: &View<'_>, draft: &mut Draft<'_>) -> Verdict {
+    let spec = &view.state.request.spec;
+    let (policy, wrong_policy) = effective(&view.state.settings, spec);
+    if draft.status.start_time.is_none() || draft.status.known_phase() == Some(Phase::Pending) {
+        draft.enter(
+            Phase::Initializing,
+            "Initializing",
+            "checking what was asked",
+        );
+        let at = draft.stamp();
+        let status = draft.status.to_mut();
+        status.start_time.get_or_insert(at);
+        status.attempt = Some(1);
+        status.effective_policy.get_or_insert(policy);
+    }
+    let wrong_data = targeting::validate(spec.targeting_data.as_ref());
+    let data = match (&spec.targeting_data, wrong_data, wrong_policy) {
+        (Some(data), None, None) => data,
+        (_, wrong_data, wrong_policy) => {
+            let reason = if wrong_data.is_some() {
+                "InvalidTargetingData"
+            } else {
+                "InvalidSpec"
+            };
+            let problems: Vec<String> = [wrong_data, wrong_policy].into_iter().flatten().collect();
+            return Verdict::Fail(Failure {
+                rule: Rule::InvalidRequest,
+                reason: reason.to_owned(),
+                message: format!(
+                    "{}; create a new request with it corrected",
+                    problems.join("; ")
+                ),
+                category: Category::C,
+                timeout_phase: None,
+            });
+        }
+    };
+    let key = view.stage_key(ChildKind::RemediationProcessing);
+    match view.ensure(&key) {
+        Ensured::There(child) => {
+            draft.rule = Rule::Begin;
+            draft.enter(
+                Phase::Processing,
+                "ProcessingCreated",
+                &format!("{key} enriches the alert"),
+            );
+            draft.status.to_mut().remediation_processing_ref = Some(ObjectRef {
+                name: child.key.name.clone(),
+                uid: child.uid.clone(),
+            });
+            draft.wait_for(child);
+            Verdict::Record
+        }
+        Ensured::Create => {
+            draft.rule = Rule::Begin;
+            let spec = ChildSpec::Processing(ProcessingSpec {
+                targeting_data: data.clone(),
+            });
+            Verdict::Create {
+                children: vec![view.new_child(key, spec)],
+                beats_clock: false,
+            }
+        }
+        Ensured::Later => {
+            super::note_delay(view, draft, &key);
+            Verdict::Wait
+        }
+        Ensured::Refused(refusal) => Verdict::Fail(super::creation_refused(&key, refusal)),
+    }
+}

@@ -1,0 +1,188 @@
+//! The rules of each phase, one file a phase, and what all active phases have in common: their deadlines.
+
+pub(crate) mod analyzing;
+pub(crate) mod executing;
+pub(crate) mod failing;
+pub(crate) mod initializing;
+pub(crate) mod processing;
+pub(crate) mod suspended;
+pub(crate) mod terminal;
+pub(crate) mod unplaced;
+pub(crate) mod workflow_planning;
+
+use crate::children::{Child, ChildKey};
+use crate::deadline::{self, Deadline, Limit};
+use crate::draft::{Draft, Failure, Trouble, Verdict};
+use crate::error::{Category, Cause};
+use crate::memory::Refusal;
+use crate::phase::Phase;
+use crate::rule::Rule;
+use crate::text;
+use crate::view::View;
+
+/// The rules of the phase that the request is in, then the clock's.
+pub(crate) fn decide(view: &View<'_>, draft: &mut Draft<'_>) -> Verdict {
+    let phase = draft
+        .status
+        .known_phase()
+        .filter(|phase| !phase.is_terminal());
+    let verdict = match phase {
+        Some(Phase::Pending | Phase::Initializing) => initializing::decide(view, draft),
+        Some(Phase::Processing) => processing::decide(view, draft),
+        Some(Phase::Analyzing) => analyzing::decide(view, draft),
+        Some(Phase::WorkflowPlanning) => workflow_planning::decide(view, draft),
+        Some(Phase::Executing) => executing::decide(view, draft),
+        Some(Phase::Completed | Phase::Failed) | None => unplaced::decide(draft),
+    };
+    let verdict = match verdict {
+        Verdict::Record | Verdict::Fail(_) | Verdict::Read(_) => verdict,
+        Verdict::Create {
+            ref children,
+            beats_clock,
+        } => {
+            let refused = children
+                .iter()
+                .any(|c| view.creation_refused(&c.key).is_some());
+            if beats_clock && !refused {
+                verdict
+            } else {
+                or_time_out(view, draft, verdict)
+            }
+        }
+        Verdict::Wait => or_time_out(view, draft, verdict),
+    };
+    match (phase, verdict) {
+        (Some(Phase::WorkflowPlanning | Phase::Executing), Verdict::Fail(failure)) => {
+            executing::fail_unless_completed(view, draft, failure)
+        }
+        (_, verdict) => verdict,
+    }
+}
+
+fn or_time_out(view: &View<'_>, draft: &mut Draft<'_>, verdict: Verdict) -> Verdict {
+    let phase = draft
+        .status
+        .known_phase()
+        .filter(|phase| !phase.is_terminal());
+    match deadline::passed(&draft.status, &draft.policy, phase, view.now) {
+        Some(deadline) => Verdict::Fail(timed_out(view, draft, phase, deadline)),
+        None => verdict,
+    }
+}
+
+fn timed_out(
+    view: &View<'_>,
+    draft: &Draft<'_>,
+    phase: Option<Phase>,
+    deadline: Deadline,
+) -> Failure {
+    let awaited = awaited_child(view, draft);
+    let shown = phase.unwrap_or(Phase::Initializing);
+    let unstarted = awaited.is_some_and(|child| child.status.phase().is_empty());
+    let (reason, mut message) = match deadline.limit {
+        Limit::Overall => (
+            "OverallTimeout",
+            format!(
+                "the remediation did not end within {}; it was in {shown}",
+                deadline.allowed
+            ),
+        ),
+        Limit::Approval => (
+            "ApprovalExpired",
+            format!("nobody approved the analysis within {}", deadline.allowed),
+        ),
+        Limit::Phase if unstarted => (
+            "ChildNeverStarted",
+            format!(
+                "{shown} did not end within {}: nobody began with it",
+                deadline.allowed
+            ),
+        ),
+        Limit::Phase => (
+            "PhaseTimeout",
+            format!("{shown} did not end within {}", deadline.allowed),
+        ),
+    };
+    if let Some(child) = awaited {
+        let word = match child.status.phase() {
+            "" => "has no status".to_owned(),
+            word => format!("is {}", text::clean(word, 64)),
+        };
+        message.push_str(&format!("; {} {word}", child.key));
+    }
+    if let Some(trouble) = &draft.trouble {
+        message.push_str(&format!(
+            "; last trouble: {}: {}",
+            trouble.reason, trouble.message
+        ));
+    }
+    Failure {
+        rule: Rule::DeadlinePassed,
+        reason: reason.to_owned(),
+        message,
+        category: Category::F,
+        timeout_phase: Some(shown),
+    }
+}
+
+fn awaited_child<'a>(view: &View<'a>, draft: &Draft<'_>) -> Option<&'a Child> {
+    let awaited = draft.status.waiting_for.as_deref()?;
+    view.children
+        .iter()
+        .find(|child| child.key.to_string() == awaited)
+}
+
+/// The failure of a child, with the child's own reason and message (category F).
+pub(crate) fn child_failed(child: &Child) -> Failure {
+    let (reason, message) = child.status.why();
+    let fallback = format!("{}Failed", child.key.kind);
+    let said = match (reason, message) {
+        ("", "") => "it gave no reason".to_owned(),
+        ("", message) => message.to_owned(),
+        (reason, "") => reason.to_owned(),
+        (reason, message) => format!("{reason}: {message}"),
+    };
+    Failure {
+        rule: Rule::ChildFailed,
+        reason: text::reason(reason, &fallback),
+        message: format!("{} failed: {said}", child.key),
+        category: Category::F,
+        timeout_phase: None,
+    }
+}
+
+/// The failure of creating a child that is refused for good (category C).
+pub(crate) fn creation_refused(key: &ChildKey, refusal: &Refusal) -> Failure {
+    Failure {
+        rule: Rule::CreationRefused,
+        reason: refusal.cause.word().to_owned(),
+        message: format!(
+            "{key} cannot be created: {}; {}",
+            refusal.message,
+            refusal.cause.next_step()
+        ),
+        category: Category::C,
+        timeout_phase: None,
+    }
+}
+
+/// Says that a child cannot be created yet, and why, if there is somebody to tell.
+pub(crate) fn note_delay(view: &View<'_>, draft: &mut Draft<'_>, key: &ChildKey) {
+    draft.wait_for_key(key);
+    let Some(refusal) = view.creation_refused(key) else {
+        return;
+    };
+    let passing = !refusal.cause.is_refusal() && refusal.tries < 2;
+    let first_child = key.kind == crate::kind::ChildKind::RemediationProcessing;
+    if refusal.cause == Cause::NamespaceTerminating || (passing && !first_child) {
+        return;
+    }
+    draft.trouble = Some(Trouble {
+        reason: refusal.cause.word(),
+        message: format!(
+            "{key} cannot be created yet: {}; {}",
+            refusal.message,
+            refusal.cause.next_step()
+        ),
+    });
+}

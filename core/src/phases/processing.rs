@@ -1,0 +1,146 @@
+//! Processing: wait for the RemediationProcessing, then create the AIAnalysis from its result.
+//!
+//! A RemediationProcessing that vanished is created again (category A); the phase's clock keeps running.
+
+use crate::action::{AnalysisSpec, ChildSpec, ProcessingSpec};
+use crate::children::{Child, ProcessingStatus};
+use crate::draft::{Draft, Trouble, Verdict};
+use crate::kind::ChildKind;
+use crate::memory::Errand;
+use crate::phase::Phase;
+use crate::rule::Rule;
+use crate::status::ObjectRef;
+use crate::view::{Ensured, Named, View};
+
+const KIND: ChildKind = ChildKind::RemediationProcessing;
+
+pub(crate) fn decide(view: &View<'_>, draft: &mut Draft<'_>) -> Verdict {
+    let named = match &draft.status.remediation_processing_ref {
+        Some(reference) => view.named(KIND, &reference.name, &reference.uid),
+        None => Named::Gone,
+    };
+    let child = match named {
+        Named::There(child) => child,
+        Named::Gone => return create_again(view, draft),
+        Named::Unconfirmed => return confirm(view, draft, KIND),
+    };
+    draft.wait_for(child);
+    let status = child.status.processing();
+    match status.phase.as_str() {
+        "Failed" => Verdict::Fail(super::child_failed(child)),
+        "Completed" => analyze(view, draft, status),
+        "" | "Pending" | "Processing" => Verdict::Wait,
+        unknown => {
+            note_unknown_phase(draft, child, unknown);
+            Verdict::Wait
+        }
+    }
+}
+
+/// Creates the AIAnalysis from the result of the processing, and enters Analyzing.
+fn analyze(view: &View<'_>, draft: &mut Draft<'_>, result: &ProcessingStatus) -> Verdict {
+    let key = view.stage_key(ChildKind::AIAnalysis);
+    draft.rule = Rule::ChildCompleted;
+    match view.ensure(&key) {
+        Ensured::There(child) => {
+            draft.enter(
+                Phase::Analyzing,
+                "ProcessingCompleted",
+                &format!("{key} looks for the cause"),
+            );
+            draft.status.to_mut().ai_analysis_ref = Some(ObjectRef {
+                name: child.key.name.clone(),
+                uid: child.uid.clone(),
+            });
+            draft.wait_for(child);
+            Verdict::Record
+        }
+        Ensured::Create => Verdict::Create {
+            children: vec![view.new_child(key, analysis_spec(view, draft, result))],
+            beats_clock: true,
+        },
+        Ensured::Later => {
+            super::note_delay(view, draft, &key);
+            Verdict::Wait
+        }
+        Ensured::Refused(refusal) => Verdict::Fail(super::creation_refused(&key, refusal)),
+    }
+}
+
+/// The spec of the AIAnalysis: a function of the request and of the recorded result alone.
+pub(crate) fn analysis_spec(
+    view: &View<'_>,
+    draft: &Draft<'_>,
+    result: &ProcessingStatus,
+) -> ChildSpec {
+    ChildSpec::Analysis(AnalysisSpec {
+        targeting_data: view
+            .state
+            .request
+            .spec
+            .targeting_data
+            .clone()
+            .unwrap_or_default(),
+        enriched_data: result.enriched_data.clone(),
+        attempt: draft.status.attempt.unwrap_or(1),
+    })
+}
+
+fn create_again(view: &View<'_>, draft: &mut Draft<'_>) -> Verdict {
+    let key = view.stage_key(KIND);
+    draft.rule = Rule::ChildLost;
+    match view.ensure(&key) {
+        Ensured::There(child) => {
+            draft.status.to_mut().remediation_processing_ref = Some(ObjectRef {
+                name: child.key.name.clone(),
+                uid: child.uid.clone(),
+            });
+            draft.wait_for(child);
+            Verdict::Record
+        }
+        Ensured::Create => {
+            let spec = ChildSpec::Processing(ProcessingSpec {
+                targeting_data: view
+                    .state
+                    .request
+                    .spec
+                    .targeting_data
+                    .clone()
+                    .unwrap_or_default(),
+            });
+            Verdict::Create {
+                children: vec![view.new_child(key, spec)],
+                beats_clock: false,
+            }
+        }
+        Ensured::Later => {
+            super::note_delay(view, draft, &key);
+            Verdict::Wait
+        }
+        Ensured::Refused(refusal) => Verdict::Fail(super::creation_refused(&key, refusal)),
+    }
+}
+
+/// Reads a child of this kind from the API server before anything is concluded from its absence.
+pub(crate) fn confirm(view: &View<'_>, draft: &mut Draft<'_>, kind: ChildKind) -> Verdict {
+    let key = view.stage_key(kind);
+    draft.wait_for_key(&key);
+    if view.may_try(&Errand::Read(key.clone())) {
+        Verdict::Read(key)
+    } else {
+        Verdict::Wait
+    }
+}
+
+/// Reports a phase word that this version does not know: still in progress, never a guess.
+pub(crate) fn note_unknown_phase(draft: &mut Draft<'_>, child: &Child, word: &str) {
+    draft.rule = Rule::UnknownPhase;
+    draft.trouble = Some(Trouble {
+        reason: "UnknownPhase",
+        message: format!(
+            "{} reports the phase `{}`, which this version does not know; it counts as in progress",
+            child.key,
+            crate::text::clean(word, 64)
+        ),
+    });
+}

@@ -1,0 +1,30 @@
+//! A phase that this version cannot place: a newer version's word, or a terminal one that a hand wrote without the
+//! completion time that would make it so. It counts as in progress, bounded by the overall deadline: never a guess.
+
+use crate::draft::{Draft, Trouble, Verdict};
+use crate::rule::Rule;
+
+pub(crate) fn decide(draft: &mut Draft<'_>) -> Verdict {
+    draft.rule = Rule::UnknownPhase;
+    let word = draft
+        .status
+        .phase
+        .as_ref()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    if draft.status.start_time.is_none() {
+        let at = draft.stamp();
+        let policy = draft.policy.clone().into_owned();
+        let status = draft.status.to_mut();
+        status.start_time = Some(at);
+        status.effective_policy.get_or_insert(policy);
+    }
+    draft.trouble = Some(Trouble {
+        reason: "UnknownPhase",
+        message: format!(
+            "status.phase is `{}`, which this version cannot place; nothing is done before it is corrected or the overall deadline passes",
+            crate::text::clean(&word, 64)
+        ),
+    });
+    Verdict::Wait
+}

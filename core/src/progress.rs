@@ -1,0 +1,113 @@
+//! Progress: how many steps there are and how many are completed, from what the children say.
+//!
+//! Processing and analysis count as a step each, the workflow as `max(1, stepsTotal)`; so 0, 33, 66, 75 … %.
+//! It never goes back, and is 100 only in Completed.
+
+use crate::children::WorkflowStatus;
+use crate::phase::Phase;
+use crate::plan;
+use crate::status::Status;
+
+/// The most steps of a workflow that are counted.
+const MOST: i64 = 1024;
+
+/// Writes the progress that a phase and the workflow's own count amount to into a status.
+pub(crate) fn update(status: &mut Status, phase: Phase, workflow: Option<&WorkflowStatus>) {
+    let own_plan = workflow
+        .and_then(|w| w.plan.as_ref())
+        .filter(|p| plan::is_ours(p));
+    let begun = status.plan_hash.as_deref().and_then(plan::steps_of);
+    let published = match (begun, own_plan, workflow) {
+        (Some(steps), _, _) => i64::try_from(steps).unwrap_or(MOST),
+        (None, Some(plan), _) => i64::try_from(plan.steps.len()).unwrap_or(MOST),
+        (None, None, Some(workflow)) => workflow.steps_total,
+        (None, None, None) => status.steps_total.unwrap_or(3) - 2,
+    };
+    let of_workflow = published.clamp(1, MOST);
+    let done_of_workflow = if begun.is_some() {
+        let done = status
+            .kubernetes_execution_refs
+            .iter()
+            .filter(|r| r.completed)
+            .count();
+        i64::try_from(done).unwrap_or(MOST)
+    } else {
+        workflow.map_or(0, |w| w.steps_completed)
+    }
+    .clamp(0, of_workflow);
+    let before = match phase {
+        Phase::Pending | Phase::Initializing | Phase::Processing => 0,
+        Phase::Analyzing => 1,
+        Phase::WorkflowPlanning | Phase::Executing | Phase::Completed => 2,
+        Phase::Failed => return,
+    };
+    let total = 2 + of_workflow;
+    let completed = if phase == Phase::Completed {
+        total
+    } else {
+        (before + done_of_workflow)
+            .max(status.steps_completed.unwrap_or(0))
+            .min(total)
+    };
+    let percent = if phase == Phase::Completed {
+        100
+    } else {
+        (100 * completed / total).min(99)
+    };
+    status.steps_total = Some(total);
+    status.steps_completed = Some(completed);
+    status.overall_progress = Some(percent.max(status.overall_progress.unwrap_or(0)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn workflow(completed: i64, total: i64) -> WorkflowStatus {
+        WorkflowStatus {
+            steps_completed: completed,
+            steps_total: total,
+            ..WorkflowStatus::default()
+        }
+    }
+
+    fn shown(status: &Status) -> (i64, i64, i64) {
+        (
+            status.steps_completed.unwrap(),
+            status.steps_total.unwrap(),
+            status.overall_progress.unwrap(),
+        )
+    }
+
+    #[test]
+    fn one_of_two_workflow_steps_makes_three_of_four() {
+        let mut status = Status::default();
+        update(&mut status, Phase::Processing, None);
+        assert_eq!(shown(&status), (0, 3, 0));
+        update(&mut status, Phase::Analyzing, None);
+        assert_eq!(shown(&status), (1, 3, 33));
+        update(&mut status, Phase::WorkflowPlanning, None);
+        assert_eq!(shown(&status), (2, 3, 66));
+        update(&mut status, Phase::Executing, Some(&workflow(1, 2)));
+        assert_eq!(shown(&status), (3, 4, 75));
+        update(&mut status, Phase::Completed, Some(&workflow(1, 2)));
+        assert_eq!(shown(&status), (4, 4, 100));
+    }
+
+    #[test]
+    fn it_never_goes_back_and_nonsense_is_held_in_bounds() {
+        let mut status = Status::default();
+        update(&mut status, Phase::Executing, Some(&workflow(3, 4)));
+        let before = shown(&status);
+        for nonsense in [
+            workflow(0, 4),
+            workflow(-5, -7),
+            workflow(i64::MAX, i64::MAX),
+        ] {
+            update(&mut status, Phase::Executing, Some(&nonsense));
+            assert!(status.overall_progress.unwrap() >= before.2);
+            assert!(status.overall_progress.unwrap() <= 99);
+            assert!(status.steps_completed <= status.steps_total);
+        }
+    }
+}
