@@ -1,1 +1,4 @@
-//! Adapters around the remediation core.
+//! What surrounds the remediation core: Kubernetes, telemetry, the clock, and (with the feature `simulation`)
+//! an API server in this process.
+
+pub mod kubernetes;

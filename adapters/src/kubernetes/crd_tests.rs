@@ -1,0 +1,141 @@
+//! The definitions obey the rules of structural schemas, and everything in them is bounded.
+
+use serde_json::Value;
+
+use super::*;
+
+/// The schemas of spec and status of each definition, with their names.
+fn schemas() -> Vec<(String, Value)> {
+    all()
+        .into_iter()
+        .flat_map(|crd| {
+            let schema = crd.spec.versions[0].schema.clone().unwrap();
+            let schema = serde_json::to_value(schema.open_api_v3_schema.unwrap()).unwrap();
+            ["spec", "status"].map(|part| {
+                let path = format!("{}.{part}", crd.spec.names.kind);
+                (path, schema["properties"][part].clone())
+            })
+        })
+        .collect()
+}
+
+fn walk(path: &str, schema: &Value, visit: &mut dyn FnMut(&str, &Value)) {
+    visit(path, schema);
+    if let Some(fields) = schema["properties"].as_object() {
+        for (name, field) in fields {
+            walk(&format!("{path}.{name}"), field, visit);
+        }
+    }
+    if schema["items"].is_object() {
+        walk(&format!("{path}[]"), &schema["items"], visit);
+    }
+    if schema["additionalProperties"].is_object() {
+        walk(&format!("{path}.*"), &schema["additionalProperties"], visit);
+    }
+}
+
+#[test]
+fn every_string_list_and_map_is_bounded() {
+    let mut seen = 0;
+    for (root, schema) in schemas() {
+        walk(&root, &schema, &mut |path, node| {
+            seen += 1;
+            let bound = match node["type"].as_str() {
+                Some("string") if node["enum"].is_array() => return,
+                Some("string") => &node["maxLength"],
+                Some("array") => &node["maxItems"],
+                Some("object") if node["additionalProperties"].is_object() => {
+                    &node["maxProperties"]
+                }
+                Some(_) => return,
+                None => panic!("{path} has no type: {node}"),
+            };
+            assert!(bound.is_number(), "{path} is not bounded: {node}");
+        });
+    }
+    assert!(seen > 200, "only {seen} nodes were looked at");
+}
+
+#[test]
+fn every_schema_is_structural_and_without_defaults() {
+    for (root, schema) in schemas() {
+        walk(&root, &schema, &mut |path, node| {
+            for keyword in [
+                "default",
+                "$ref",
+                "anyOf",
+                "oneOf",
+                "definitions",
+                "uniqueItems",
+            ] {
+                assert!(node.get(keyword).is_none(), "{path} has {keyword}");
+            }
+            let both = node["properties"].is_object() && node["additionalProperties"].is_object();
+            assert!(!both, "{path} has properties and additionalProperties");
+        });
+    }
+}
+
+#[test]
+fn a_child_status_refuses_no_word_and_keeps_unknown_fields() {
+    for (root, schema) in schemas() {
+        if !root.ends_with(".status") || root.starts_with(REQUEST_KIND) {
+            continue;
+        }
+        walk(&root, &schema, &mut |path, node| {
+            assert!(node.get("enum").is_none(), "{path} has an enum");
+            assert!(node.get("pattern").is_none(), "{path} has a pattern");
+            assert!(node.get("required").is_none(), "{path} requires a field");
+            assert!(node.get("minimum").is_none(), "{path} has a minimum");
+            if node["properties"].is_object() {
+                assert_eq!(node["x-kubernetes-preserve-unknown-fields"], true, "{path}");
+            }
+        });
+    }
+}
+
+#[test]
+fn every_spec_is_required_and_immutable() {
+    for crd in all() {
+        let schema = crd.spec.versions[0].schema.clone().unwrap();
+        let schema = serde_json::to_value(schema.open_api_v3_schema.unwrap()).unwrap();
+        assert_eq!(schema["required"], serde_json::json!(["spec"]));
+        let spec = &schema["properties"]["spec"];
+        let rules = spec["x-kubernetes-validations"].as_array().unwrap();
+        if crd.spec.names.kind == REQUEST_KIND {
+            let fixed = spec["properties"].as_object().unwrap().len() - 1;
+            assert_eq!(rules.len(), fixed, "one rule for each field but suspend");
+            assert!(
+                !rules
+                    .iter()
+                    .any(|rule| rule["rule"].as_str().unwrap().contains("suspend"))
+            );
+        } else {
+            assert_eq!(rules[0]["rule"], "self == oldSelf");
+        }
+    }
+}
+
+#[test]
+fn a_request_shows_what_people_look_for() {
+    let crd = &all()[0];
+    let columns = crd.spec.versions[0]
+        .additional_printer_columns
+        .clone()
+        .unwrap();
+    let shown = |wide: bool| -> Vec<String> {
+        columns
+            .iter()
+            .filter(|column| column.priority.is_some() == wide)
+            .map(|column| column.name.clone())
+            .collect()
+    };
+    assert_eq!(
+        shown(false),
+        ["Phase", "Progress", "Alert", "Environment", "Reason", "Age"]
+    );
+    assert_eq!(
+        shown(true),
+        ["Target", "WaitingFor", "PhaseAge", "Deadline", "Attempt"]
+    );
+}

@@ -1,0 +1,6 @@
+//! Kubernetes: the API types and their definitions, watches and caches, the executor of actions, Events and
+//! the lease. Adapters translate at the edge, once; no rule of the state machine is decided here.
+
+pub mod api;
+pub mod crd;
+mod schema;
