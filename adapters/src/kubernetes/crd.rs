@@ -13,7 +13,7 @@ use remediation_core::action::{
 use remediation_core::kind::{API_VERSION, ChildKind, REQUEST_GROUP, REQUEST_KIND, REQUEST_PLURAL};
 use remediation_core::request::RequestSpec;
 use remediation_core::status::Status;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::api::{
     AnalysisStatus, ExecutionStatus, NotificationStatus, ProcessingStatus, WorkflowStatus,
@@ -243,7 +243,7 @@ fn definition(row: Definition) -> CustomResourceDefinition {
                 additional_printer_columns: Some(columns),
                 selectable_fields: (!selectable.is_empty()).then_some(selectable),
                 subresources: Some(CustomResourceSubresources {
-                    status: Some(CustomResourceSubresourceStatus::default()),
+                    status: Some(CustomResourceSubresourceStatus(json!({}))),
                     scale: None,
                 }),
                 schema: Some(CustomResourceValidation {

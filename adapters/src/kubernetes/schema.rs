@@ -34,6 +34,9 @@ pub(super) fn of<T: JsonSchema>(writer: Writer) -> Value {
 /// The longest value of a map of strings, in characters.
 const LONGEST_MAP_VALUE: u32 = 16_384;
 
+/// The most entries of a map of any values.
+const MOST_PARAMETERS: u32 = 1024;
+
 /// Takes out what an API server warns of, refuses or misreads.
 struct Tidy {
     writer: Writer,
@@ -65,6 +68,7 @@ impl Transform for Tidy {
         match self.writer {
             Writer::Known => {
                 fields.remove("nullable");
+                open_object_to_map(fields);
             }
             Writer::Anybody if fields.contains_key("properties") => {
                 fields.insert("x-kubernetes-preserve-unknown-fields".into(), true.into());
@@ -72,6 +76,24 @@ impl Transform for Tidy {
             Writer::Anybody => {}
         }
     }
+}
+
+/// Says of an object of any shape that it is a map of values of any shape. The API server compares two objects
+/// of unknown fields value by value but not name by name (renaming a field passes `self == oldSelf`, seen on
+/// 1.36), and compares two maps as one expects.
+fn open_object_to_map(fields: &mut Map<String, Value>) {
+    if fields.contains_key("properties")
+        || fields
+            .remove("x-kubernetes-preserve-unknown-fields")
+            .is_none()
+    {
+        return;
+    }
+    fields.insert(
+        "additionalProperties".into(),
+        json!({ "x-kubernetes-preserve-unknown-fields": true }),
+    );
+    fields.insert("maxProperties".into(), MOST_PARAMETERS.into());
 }
 
 /// The schema of a whole object: `spec` required, `status` optional.
