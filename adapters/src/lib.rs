@@ -2,3 +2,5 @@
 //! an API server in this process.
 
 pub mod kubernetes;
+#[cfg(feature = "simulation")]
+pub mod simulation;

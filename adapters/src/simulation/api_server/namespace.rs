@@ -1,0 +1,150 @@
+//! Namespaces: what may be created in them, and how a terminating one empties itself.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::{
+    delete::{self, DeleteOptions, Deleted, mark_deleting},
+    object::{ObjectKey, StoredObject, metadata_mut},
+    resource::ResourceDefinition,
+    server::Context,
+    status::ApiError,
+    store::Store,
+};
+
+/// There before anybody creates one.
+pub(crate) const INITIAL: [&str; 2] = ["default", "kube-system"];
+
+/// What the server itself sets on a new namespace.
+pub(crate) fn complete(value: &mut Value, name: &str) {
+    let labels = metadata_mut(value)
+        .entry("labels")
+        .or_insert_with(|| json!({}));
+    labels["kubernetes.io/metadata.name"] = name.into();
+    value["spec"] = json!({"finalizers": ["kubernetes"]});
+    value["status"] = json!({"phase": "Active"});
+}
+
+/// Refuses content where there is no such namespace, or one that is on its way out.
+pub(crate) fn admit_content(
+    store: &Store,
+    definition: &ResourceDefinition,
+    namespace: &str,
+    name: &str,
+) -> Result<(), ApiError> {
+    let Some(namespaces) = store.resource("", "namespaces") else {
+        return Ok(());
+    };
+    let key = ObjectKey {
+        namespace: String::new(),
+        name: namespace.to_owned(),
+    };
+    let Some(object) = namespaces.objects.get(&key) else {
+        return Err(ApiError::not_found(&namespaces.definition, namespace));
+    };
+    if !object.deleting() {
+        return Ok(());
+    }
+    let why = format!(
+        "unable to create new content in namespace {namespace} because it is being terminated"
+    );
+    let mut error = ApiError::forbidden(definition, name, &why);
+    if let Some(details) = &mut error.details {
+        details["causes"] = json!([{
+            "reason": "NamespaceTerminating",
+            "message": format!("namespace {namespace} is being terminated"),
+            "field": "metadata.namespace",
+        }]);
+    }
+    Err(error)
+}
+
+/// Puts a namespace into termination; [`finish`] does the rest.
+pub(crate) fn delete(
+    store: &mut Store,
+    context: &Context,
+    definition: &Arc<ResourceDefinition>,
+    object: &Arc<StoredObject>,
+    dry_run: bool,
+) -> Result<Deleted, ApiError> {
+    let name = object.key().name;
+    if INITIAL.contains(&name.as_str()) {
+        return Err(ApiError::forbidden(
+            definition,
+            &name,
+            "this namespace may not be deleted",
+        ));
+    }
+    if object.deleting() {
+        return Ok(Deleted::Pending(Arc::clone(object)));
+    }
+    let mut value = object.value.clone();
+    mark_deleting(&mut value, context);
+    metadata_mut(&mut value).remove("deletionGracePeriodSeconds");
+    value["status"]["phase"] = "Terminating".into();
+    let written = if dry_run {
+        Arc::new(StoredObject::new(value, object.revision))
+    } else {
+        store.put(definition, value)
+    };
+    Ok(Deleted::Pending(written))
+}
+
+/// Empties terminating namespaces and removes those that are empty. Returns how many objects it wrote or deleted.
+pub(crate) fn finish(store: &mut Store, context: &Context) -> usize {
+    let Some(namespaces) = store.resource("", "namespaces") else {
+        return 0;
+    };
+    let terminating: Vec<ObjectKey> = namespaces
+        .objects
+        .iter()
+        .filter(|(_, object)| object.deleting())
+        .map(|(key, _)| key.clone())
+        .collect();
+    let definition = Arc::clone(&namespaces.definition);
+    let mut changes = 0;
+    for key in terminating {
+        let (deleted, left) = empty(store, context, &key.name);
+        changes += deleted;
+        if left == 0 && store.remove(&definition, &key).is_some() {
+            changes += 1;
+        }
+    }
+    changes
+}
+
+/// Deletes what is in the namespace; returns how many deletions there were and how many objects are left.
+fn empty(store: &mut Store, context: &Context, namespace: &str) -> (usize, usize) {
+    let contents: Vec<(Arc<ResourceDefinition>, Vec<ObjectKey>)> = store
+        .resources
+        .values()
+        .filter(|resource| resource.definition.namespaced)
+        .map(|resource| {
+            let keys = resource
+                .objects
+                .keys()
+                .filter(|key| key.namespace == namespace)
+                .cloned()
+                .collect();
+            (Arc::clone(&resource.definition), keys)
+        })
+        .collect();
+    let (mut deleted, mut left) = (0, 0);
+    let options = DeleteOptions {
+        propagation: Some(delete::Propagation::Background),
+        ..DeleteOptions::default()
+    };
+    for (definition, keys) in contents {
+        for key in keys {
+            let before = store.revision;
+            match delete::delete(store, context, &definition, &key, &options) {
+                Ok(Deleted::Gone(_)) => {}
+                Ok(Deleted::Pending(_)) => left += 1,
+                Err(_) => {}
+            }
+            deleted += usize::from(store.revision != before);
+        }
+    }
+    (deleted, left)
+}
