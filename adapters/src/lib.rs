@@ -4,3 +4,4 @@
 pub mod kubernetes;
 #[cfg(feature = "simulation")]
 pub mod simulation;
+pub mod snapshot;

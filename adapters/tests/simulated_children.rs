@@ -72,7 +72,13 @@ impl Cluster {
         .await
     }
 
-    async fn child(&self, kind: ChildKind, name: &str, owner: &DynamicObject, spec: Value) -> DynamicObject {
+    async fn child(
+        &self,
+        kind: ChildKind,
+        name: &str,
+        owner: &DynamicObject,
+        spec: Value,
+    ) -> DynamicObject {
         let resource = api_resource(kind);
         self.create(
             &resource,
@@ -93,9 +99,13 @@ impl Cluster {
         let api = self.api(&request_resource());
         let params = PatchParams::default();
         if patch.get("status").is_some() {
-            api.patch_status("web", &params, &Patch::Merge(&patch)).await.unwrap();
+            api.patch_status("web", &params, &Patch::Merge(&patch))
+                .await
+                .unwrap();
         } else {
-            api.patch("web", &params, &Patch::Merge(&patch)).await.unwrap();
+            api.patch("web", &params, &Patch::Merge(&patch))
+                .await
+                .unwrap();
         }
     }
 
@@ -158,10 +168,19 @@ async fn processing_completes_with_enriched_data_after_the_scripted_time() {
     let request = cluster.request().await;
     let began = tokio::time::Instant::now();
     cluster
-        .child(ChildKind::RemediationProcessing, "web-processing", &request, json!({ "targetingData": targeting() }))
+        .child(
+            ChildKind::RemediationProcessing,
+            "web-processing",
+            &request,
+            json!({ "targetingData": targeting() }),
+        )
         .await;
     let (phases, status) = cluster
-        .phases_until(ChildKind::RemediationProcessing, "web-processing", "Completed")
+        .phases_until(
+            ChildKind::RemediationProcessing,
+            "web-processing",
+            "Completed",
+        )
         .await;
     assert_eq!(phases.last().unwrap(), "Completed");
     assert_eq!(status["enrichedData"]["owner"], "team-platform");
@@ -184,7 +203,9 @@ async fn a_rejected_approval_ends_the_analysis() {
     .await;
     let request = cluster.request().await;
     let spec = json!({ "targetingData": targeting(), "enrichedData": {}, "attempt": 1 });
-    cluster.child(ChildKind::AIAnalysis, "web-aianalysis", &request, spec).await;
+    cluster
+        .child(ChildKind::AIAnalysis, "web-aianalysis", &request, spec)
+        .await;
     let (phases, status) = cluster
         .phases_until(ChildKind::AIAnalysis, "web-aianalysis", "Rejected")
         .await;
@@ -202,7 +223,9 @@ async fn a_failure_tells_its_reason() {
     .await;
     let request = cluster.request().await;
     let spec = json!({ "targetingData": targeting(), "attempt": 1 });
-    cluster.child(ChildKind::AIAnalysis, "web-aianalysis", &request, spec).await;
+    cluster
+        .child(ChildKind::AIAnalysis, "web-aianalysis", &request, spec)
+        .await;
     let (_, status) = cluster
         .phases_until(ChildKind::AIAnalysis, "web-aianalysis", "Failed")
         .await;
@@ -217,12 +240,21 @@ async fn an_executor_waits_until_status_names_it_and_the_request_is_not_suspende
     let cluster = cluster(Script::default()).await;
     let request = cluster.request().await;
     let spec = workflow_spec("2026-03-01T13:00:00Z");
-    let workflow = cluster.child(ChildKind::WorkflowExecution, "web-workflow", &request, spec).await;
+    let workflow = cluster
+        .child(ChildKind::WorkflowExecution, "web-workflow", &request, spec)
+        .await;
     let_time_pass().await;
-    assert_eq!(cluster.status(ChildKind::WorkflowExecution, "web-workflow").await, Value::Null);
+    assert_eq!(
+        cluster
+            .status(ChildKind::WorkflowExecution, "web-workflow")
+            .await,
+        Value::Null
+    );
     assert_eq!(cluster.children.started(), []);
 
-    cluster.patch_request(json!({ "spec": { "suspend": true } })).await;
+    cluster
+        .patch_request(json!({ "spec": { "suspend": true } }))
+        .await;
     cluster
         .patch_request(json!({ "status": {
             "phase": "WorkflowPlanning",
@@ -232,8 +264,12 @@ async fn an_executor_waits_until_status_names_it_and_the_request_is_not_suspende
     let_time_pass().await;
     assert_eq!(cluster.children.started(), [], "suspended");
 
-    cluster.patch_request(json!({ "spec": { "suspend": false } })).await;
-    cluster.phases_until(ChildKind::WorkflowExecution, "web-workflow", "Completed").await;
+    cluster
+        .patch_request(json!({ "spec": { "suspend": false } }))
+        .await;
+    cluster
+        .phases_until(ChildKind::WorkflowExecution, "web-workflow", "Completed")
+        .await;
     let started = cluster.children.started();
     assert_eq!(started.len(), 1);
     assert_eq!(Some(&started[0].uid), workflow.metadata.uid.as_ref());
@@ -244,7 +280,9 @@ async fn an_executor_that_comes_too_late_never_starts() {
     let cluster = cluster(Script::default()).await;
     let request = cluster.request().await;
     let spec = workflow_spec("2026-03-01T11:59:59Z");
-    let workflow = cluster.child(ChildKind::WorkflowExecution, "web-workflow", &request, spec).await;
+    let workflow = cluster
+        .child(ChildKind::WorkflowExecution, "web-workflow", &request, spec)
+        .await;
     cluster
         .patch_request(json!({ "status": {
             "phase": "WorkflowPlanning",
@@ -272,12 +310,19 @@ async fn a_workflow_counts_the_steps_that_the_orchestrator_runs() {
     .await;
     let request = cluster.request().await;
     let spec = workflow_spec("2026-03-01T13:00:00Z");
-    let workflow = cluster.child(ChildKind::WorkflowExecution, "web-workflow", &request, spec).await;
+    let workflow = cluster
+        .child(ChildKind::WorkflowExecution, "web-workflow", &request, spec)
+        .await;
     let mut named = Vec::new();
     for step in ["cordon", "drain"] {
         let name = format!("web-execution-{step}");
         let child = cluster
-            .child(ChildKind::KubernetesExecution, &name, &request, step_spec(step))
+            .child(
+                ChildKind::KubernetesExecution,
+                &name,
+                &request,
+                step_spec(step),
+            )
             .await;
         named.push(json!({ "step": step, "name": name, "uid": child.metadata.uid }));
     }
@@ -291,9 +336,14 @@ async fn a_workflow_counts_the_steps_that_the_orchestrator_runs() {
     let (_, status) = cluster
         .phases_until(ChildKind::WorkflowExecution, "web-workflow", "Completed")
         .await;
-    assert_eq!((&status["stepsTotal"], &status["stepsCompleted"]), (&json!(2), &json!(2)));
+    assert_eq!(
+        (&status["stepsTotal"], &status["stepsCompleted"]),
+        (&json!(2), &json!(2))
+    );
     assert_eq!(status["plan"]["executedBy"], "Orchestrator");
-    let step = cluster.status(ChildKind::KubernetesExecution, "web-execution-drain").await;
+    let step = cluster
+        .status(ChildKind::KubernetesExecution, "web-execution-drain")
+        .await;
     assert_eq!(step["phase"], "Completed");
     assert!(step["startTime"].as_str().unwrap() < step["completionTime"].as_str().unwrap());
     assert_eq!(cluster.children.started().len(), 3);
@@ -313,7 +363,9 @@ async fn notifications_are_delivered_to_each_channel() {
             }),
         )
         .await;
-    let (_, status) = cluster.phases_until(ChildKind::NotificationRequest, "note", "Sent").await;
+    let (_, status) = cluster
+        .phases_until(ChildKind::NotificationRequest, "note", "Sent")
+        .await;
     let channels: Vec<&Value> = status["deliveries"]
         .as_array()
         .unwrap()

@@ -9,9 +9,14 @@ use crate::failure::Failure;
 
 pub(crate) fn main(args: &CrdArgs) -> Result<(), Failure> {
     let text = match args.output {
-        Manifest::Yaml => documents()?.into_iter().fold(String::new(), |text, (_, document)| text + "---\n" + &document),
+        Manifest::Yaml => documents()?
+            .into_iter()
+            .fold(String::new(), |text, (_, document)| {
+                text + "---\n" + &document
+            }),
         Manifest::Json => {
-            let list = serde_json::json!({ "apiVersion": "v1", "kind": "List", "items": crd::all() });
+            let list =
+                serde_json::json!({ "apiVersion": "v1", "kind": "List", "items": crd::all() });
             serde_json::to_string_pretty(&list).map_err(|error| unprintable(&error))? + "\n"
         }
     };
@@ -47,7 +52,10 @@ mod tests {
     fn the_committed_definitions_are_current() {
         for (name, yaml) in documents().unwrap() {
             let (plural, _) = name.split_once('.').unwrap();
-            assert_committed(&format!("deploy/crds/{plural}.yaml"), &format!("# Printed by `remediation-orchestrator crd`; do not edit.\n{yaml}"));
+            assert_committed(
+                &format!("deploy/crds/{plural}.yaml"),
+                &format!("# Printed by `remediation-orchestrator crd`; do not edit.\n{yaml}"),
+            );
         }
     }
 

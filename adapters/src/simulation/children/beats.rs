@@ -90,8 +90,7 @@ fn analysis(script: &Script) -> Vec<Beat> {
 
 fn workflow(script: &Script) -> Vec<Beat> {
     let steps = script.steps.len().max(1);
-    let mut executing =
-        json!({ "phase": "Executing", "stepsTotal": steps, "stepsCompleted": 0, "plan": plan(script) });
+    let mut executing = json!({ "phase": "Executing", "stepsTotal": steps, "stepsCompleted": 0, "plan": plan(script) });
     if script.steps.is_empty() {
         // A controller that keeps its plan to itself.
         executing["plan"] = Value::Null;
@@ -163,7 +162,11 @@ fn staged(stage: &Stage, words: &[&str], done: Value) -> Vec<Beat> {
     if stage.outcome == Outcome::NeverAct {
         return Vec::new();
     }
-    let words = stage.first_word.as_deref().into_iter().chain(words.iter().copied());
+    let words = stage
+        .first_word
+        .as_deref()
+        .into_iter()
+        .chain(words.iter().copied());
     let words: Vec<&str> = words.collect();
     let each = stage.wait() / u32::try_from(words.len()).unwrap_or(u32::MAX).max(1);
     let mut beats: Vec<Beat> = words
@@ -232,7 +235,10 @@ mod tests {
             planning: Stage::stalling(),
             ..Script::default()
         };
-        assert_eq!(of(ChildKind::RemediationProcessing, &script, &Value::Null), []);
+        assert_eq!(
+            of(ChildKind::RemediationProcessing, &script, &Value::Null),
+            []
+        );
         let beats = of(ChildKind::WorkflowExecution, &script, &Value::Null);
         assert_eq!(phases(&beats), ["Planning", "Validating"]);
     }
@@ -253,18 +259,32 @@ mod tests {
     #[test]
     fn a_workflow_reports_its_progress() {
         let script = Script {
-            steps: ["a", "b"].map(|name| Step { name: name.into(), ..Step::default() }).to_vec(),
+            steps: ["a", "b"]
+                .map(|name| Step {
+                    name: name.into(),
+                    ..Step::default()
+                })
+                .to_vec(),
             ..Script::default()
         };
         let beats = of(ChildKind::WorkflowExecution, &script, &Value::Null);
         assert!(beats.contains(&Beat::Write(json!({ "stepsCompleted": 1 }))));
-        assert!(beats.contains(&Beat::Write(json!({ "phase": "Completed", "stepsCompleted": 2 }))));
+        assert!(beats.contains(&Beat::Write(
+            json!({ "phase": "Completed", "stepsCompleted": 2 })
+        )));
     }
 
     #[test]
     fn a_restarted_controller_goes_on_where_it_was() {
-        let beats = of(ChildKind::KubernetesExecution, &Script::default(), &Value::Null);
-        assert_eq!(phases(&after(beats.clone(), "Validating")), ["Executing", "Completed"]);
+        let beats = of(
+            ChildKind::KubernetesExecution,
+            &Script::default(),
+            &Value::Null,
+        );
+        assert_eq!(
+            phases(&after(beats.clone(), "Validating")),
+            ["Executing", "Completed"]
+        );
         assert_eq!(after(beats.clone(), "Unheard"), beats);
         assert_eq!(after(beats, "Completed"), []);
     }

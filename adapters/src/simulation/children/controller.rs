@@ -217,16 +217,21 @@ async fn write(
     object: &DynamicObject,
     mut status: Value,
 ) -> bool {
-    stamp(&mut status, &Time::at(shared.options.clock.now()).to_string());
+    stamp(
+        &mut status,
+        &Time::at(shared.options.clock.now()).to_string(),
+    );
     let name = object.metadata.name.as_deref().unwrap_or_default();
     // With the UID, so that another object of the same name is never written to.
-    let patch = Patch::Merge(json!({ "metadata": { "uid": object.metadata.uid }, "status": status }));
+    let patch =
+        Patch::Merge(json!({ "metadata": { "uid": object.metadata.uid }, "status": status }));
     loop {
         let written = {
             let Ok(_place) = shared.writes.acquire().await else {
                 return false;
             };
-            api.patch_status(name, &PatchParams::default(), &patch).await
+            api.patch_status(name, &PatchParams::default(), &patch)
+                .await
         };
         match written {
             Ok(_) => return true,
