@@ -2,5 +2,10 @@
 //! the lease. Adapters translate at the edge, once; no rule of the state machine is decided here.
 
 pub mod api;
+pub mod cache;
+pub mod calls;
 pub mod crd;
+pub mod failure;
+pub mod overlay;
+pub mod read;
 mod schema;

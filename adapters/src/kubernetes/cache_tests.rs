@@ -1,0 +1,158 @@
+//! The indexes of the cache, event by event.
+
+use remediation_core::children::{ChildStatus, Owner, ProcessingStatus};
+use remediation_core::request::Identity;
+use remediation_core::status::ObjectRef;
+
+use super::*;
+
+fn source(watched: Watched) -> Source {
+    Source {
+        watched,
+        namespace: None,
+    }
+}
+
+fn request(name: &str, uid: &str, version: &str) -> Request {
+    Request {
+        identity: Identity {
+            namespace: "shop".into(),
+            name: name.into(),
+            uid: uid.into(),
+        },
+        resource_version: version.into(),
+        ..Request::default()
+    }
+}
+
+const RP: ChildKind = ChildKind::RemediationProcessing;
+
+fn child(name: &str, version: &str, owner: Option<(&str, &str)>) -> Child {
+    Child {
+        key: ChildKey::new(RP, name),
+        uid: format!("uid-of-{name}"),
+        resource_version: version.into(),
+        deleting: false,
+        owner: owner.map(|(name, uid)| Owner {
+            kind: REQUEST_KIND.into(),
+            name: name.into(),
+            uid: uid.into(),
+        }),
+        request_label: None,
+        request_uid_label: None,
+        status: ChildStatus::Processing(ProcessingStatus::default()),
+    }
+}
+
+fn names(affected: Affected) -> Vec<String> {
+    affected.into_iter().map(|name| name.name).collect()
+}
+
+#[test]
+fn a_child_leads_to_its_owner_whatever_the_uid() {
+    let mut cache = Cache::default();
+    let watch = source(Watched::Child(RP));
+    let affected = cache.child_seen(
+        &watch,
+        "shop",
+        child("web-processing", "5", Some(("web", "old"))),
+    );
+    assert_eq!(names(affected), ["web"]);
+    assert_eq!(cache.owned_by("old").count(), 1);
+    assert_eq!(cache.owned_by("new").count(), 0);
+    let gone = cache.child_gone(&watch, &(RP, ObjectName::new("shop", "web-processing")), 6);
+    assert_eq!(names(gone), ["web"]);
+    assert_eq!(cache.owned_by("old").count(), 0);
+}
+
+#[test]
+fn a_child_that_lost_its_owner_leads_to_the_request_that_names_it() {
+    let mut cache = Cache::default();
+    let mut web = request("web", "u-1", "3");
+    web.status.remediation_processing_ref = Some(ObjectRef {
+        name: "web-processing".into(),
+        uid: "c-1".into(),
+    });
+    cache.request_seen(&source(Watched::Request), web);
+    let watch = source(Watched::Child(RP));
+    let affected = cache.child_seen(&watch, "shop", child("web-processing", "5", None));
+    assert_eq!(names(affected), ["web"]);
+    let elsewhere = cache.child_seen(&watch, "other", child("web-processing", "6", None));
+    assert!(
+        elsewhere.is_empty(),
+        "a name counts in its own namespace only"
+    );
+    cache.request_gone(
+        &source(Watched::Request),
+        &ObjectName::new("shop", "web"),
+        7,
+    );
+    let affected = cache.child_seen(&watch, "shop", child("web-processing", "8", None));
+    assert!(
+        affected.is_empty(),
+        "the index forgets a request that is gone"
+    );
+}
+
+#[test]
+fn an_owner_that_changes_concerns_both() {
+    let mut cache = Cache::default();
+    let watch = source(Watched::Child(RP));
+    cache.child_seen(&watch, "shop", child("c", "5", Some(("a", "ua"))));
+    let affected = cache.child_seen(&watch, "shop", child("c", "6", Some(("b", "ub"))));
+    assert_eq!(names(affected), ["a", "b"]);
+    assert_eq!(cache.owned_by("ua").count(), 0);
+    assert_eq!(cache.owned_by("ub").count(), 1);
+}
+
+#[test]
+fn the_same_version_twice_concerns_nobody() {
+    let mut cache = Cache::default();
+    let watch = source(Watched::Request);
+    assert_eq!(
+        names(cache.request_seen(&watch, request("web", "u-1", "3"))),
+        ["web"]
+    );
+    assert!(
+        cache
+            .request_seen(&watch, request("web", "u-1", "3"))
+            .is_empty()
+    );
+    assert_eq!(cache.active()[&Phase::Pending], 1);
+}
+
+#[test]
+fn a_list_replaces_what_was_seen_in_its_namespace_only() {
+    let mut cache = Cache::default();
+    let all = source(Watched::Request);
+    cache.request_seen(&all, request("a", "ua", "3"));
+    cache.request_seen(&all, request("b", "ub", "4"));
+    let shop = Source {
+        watched: Watched::Request,
+        namespace: Some("other".into()),
+    };
+    assert!(cache.requests_listed(&shop, vec![], 9).is_empty());
+    let affected = cache.requests_listed(
+        &all,
+        vec![request("b", "ub", "4"), request("c", "uc", "8")],
+        9,
+    );
+    assert_eq!(names(affected), ["a", "c"]);
+    assert_eq!(cache.requests().count(), 2);
+    assert_eq!(cache.active()[&Phase::Pending], 2);
+}
+
+#[test]
+fn an_older_list_takes_the_progress_back() {
+    let mut cache = Cache::default();
+    let all = source(Watched::Request);
+    let name = ObjectName::new("shop", "web");
+    cache.progressed(&all, 100);
+    cache.progressed(&all, 90);
+    assert!(cache.has_reached(Watched::Request, &name, 100));
+    cache.requests_listed(&all, vec![], 50);
+    assert!(
+        !cache.has_reached(Watched::Request, &name, 51),
+        "a restored etcd"
+    );
+}

@@ -1,0 +1,268 @@
+//! Our own writes, until the watches have caught up with them: the orchestrator never decides on a cache that
+//! is older than its own last write to an object (design rule 5).
+//!
+//! An entry is dropped when the cache holds the object at that version or a newer one, when its watch has
+//! passed that version without the object (it was deleted since), and when a list that began after the write
+//! does not reach it (a restored etcd). After [`LONGEST_WAIT`] the object is read live once instead.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use remediation_core::children::{Belongs, Child, ChildKey, Children};
+use remediation_core::pass::{Call, Outcome};
+use remediation_core::request::{Identity, Request};
+
+use super::cache::{Cache, ObjectName, Source, Watched, named_children, place};
+use super::read::version;
+
+/// How long the watches may take to catch up before an object is read live.
+pub const LONGEST_WAIT: SignedDuration = SignedDuration::from_secs(10);
+
+/// Our own writes to all requests and their children.
+#[derive(Debug, Default)]
+pub struct Overlay {
+    of: BTreeMap<ObjectName, Writes>,
+    /// Counts writes and lists, so that it is known which came first.
+    sequence: u64,
+}
+
+#[derive(Debug, Default)]
+struct Writes {
+    /// The request's UID; a later request of the same name begins anew.
+    uid: String,
+    request: Option<Written<Request>>,
+    children: BTreeMap<ChildKey, Written<Child>>,
+    /// UIDs that we deleted, and when: until the watches say so they count as being deleted.
+    deleted: BTreeMap<String, Timestamp>,
+}
+
+#[derive(Debug)]
+struct Written<T> {
+    object: T,
+    version: u64,
+    sequence: u64,
+    at: Timestamp,
+}
+
+/// What is known of one request now.
+#[derive(Debug, PartialEq, Eq)]
+pub struct View {
+    /// The request.
+    pub request: Request,
+    /// Its children: by owner UID, by the references of its status, and those just created.
+    pub children: Children,
+    /// What the watches have not caught up with in time: it is read live before anything is decided.
+    pub overdue: Vec<Call>,
+}
+
+impl Overlay {
+    /// A list begins: the number that tells it apart from writes before and after it.
+    pub fn begin_list(&mut self) -> u64 {
+        self.sequence += 1;
+        self.sequence
+    }
+
+    /// A list that began at `began` ended at this version. What it does not reach, though it was written
+    /// before, is no longer true.
+    pub fn listed(&mut self, source: &Source, began: u64, list_version: u64) {
+        let stale = |sequence: u64, version: u64| sequence < began && version > list_version;
+        for (name, writes) in &mut self.of {
+            if source
+                .namespace
+                .as_ref()
+                .is_some_and(|namespace| *namespace != name.namespace)
+            {
+                continue;
+            }
+            match source.watched {
+                Watched::Request => {
+                    if writes
+                        .request
+                        .as_ref()
+                        .is_some_and(|w| stale(w.sequence, w.version))
+                    {
+                        writes.request = None;
+                    }
+                }
+                Watched::Child(kind) => {
+                    writes
+                        .children
+                        .retain(|key, w| key.kind != kind || !stale(w.sequence, w.version));
+                }
+            }
+        }
+    }
+
+    /// Takes note of what a call brought: an object that we wrote or read live, or its end.
+    pub fn learn(&mut self, request: &Identity, call: &Call, outcome: &Outcome, now: Timestamp) {
+        let name = ObjectName::new(&*request.namespace, &*request.name);
+        self.sequence += 1;
+        let sequence = self.sequence;
+        let writes = self.of.entry(name).or_default();
+        if writes.uid != request.uid {
+            *writes = Writes {
+                uid: request.uid.clone(),
+                ..Writes::default()
+            };
+        }
+        match (outcome, call) {
+            (Outcome::Request(seen), _) => {
+                if seen.identity.uid == request.uid {
+                    writes.request = Some(Written {
+                        version: version(&seen.resource_version),
+                        object: (**seen).clone(),
+                        sequence,
+                        at: now,
+                    });
+                }
+            }
+            (Outcome::Child(seen), _) => {
+                // A NotificationRequest is not watched: nothing would ever catch up with it.
+                let watched = remediation_core::kind::ChildKind::OWNED.contains(&seen.key.kind);
+                if watched && seen.belongs(request) == Belongs::Ours {
+                    let written = Written {
+                        version: version(&seen.resource_version),
+                        object: (**seen).clone(),
+                        sequence,
+                        at: now,
+                    };
+                    writes.children.insert(seen.key.clone(), written);
+                }
+            }
+            (Outcome::Deleted, Call::DeleteChild(gone)) => {
+                writes.children.remove(&gone.key);
+                writes.deleted.insert(gone.uid.clone(), now);
+            }
+            (Outcome::Deleted, Call::DeleteRequest { .. }) => {
+                writes.deleted.insert(request.uid.clone(), now);
+            }
+            (Outcome::Failed(failure), Call::Read(key)) if failure.code == 404 => {
+                writes.children.remove(key);
+            }
+            (Outcome::Deleted | Outcome::Failed(_), _) => {}
+        }
+        if writes.is_empty() {
+            self.of
+                .remove(&ObjectName::new(&*request.namespace, &*request.name));
+        }
+    }
+
+    /// A live read did not succeed: what was written counts for as long again.
+    pub fn prolong(&mut self, name: &ObjectName, call: &Call, now: Timestamp) {
+        let Some(writes) = self.of.get_mut(name) else {
+            return;
+        };
+        match call {
+            Call::Read(key) => {
+                if let Some(written) = writes.children.get_mut(key) {
+                    written.at = now;
+                }
+            }
+            Call::ReadRequest => {
+                if let Some(written) = &mut writes.request {
+                    written.at = now;
+                }
+            }
+            Call::Create(_)
+            | Call::Record(_)
+            | Call::RestoreOwnership(_)
+            | Call::DeleteChild(_)
+            | Call::DeleteRequest { .. } => {}
+        }
+    }
+
+    /// The request is gone, and all that was written with it.
+    pub fn forget(&mut self, name: &ObjectName) {
+        self.of.remove(name);
+    }
+
+    /// What is known of a request: what the watches saw, or what we wrote since. `None` if there is none.
+    pub fn view(&mut self, cache: &Cache, name: &ObjectName, now: Timestamp) -> Option<View> {
+        let cached = cache.request(name)?;
+        let none = Writes::default();
+        let writes = match self.of.get_mut(name) {
+            Some(writes) if writes.uid == cached.identity.uid => {
+                writes.catch_up(cache, name, now);
+                &*writes
+            }
+            Some(_) => {
+                self.of.remove(name);
+                &none
+            }
+            None => &none,
+        };
+        let mut request = writes
+            .request
+            .as_ref()
+            .map_or_else(|| (**cached).clone(), |written| written.object.clone());
+        request.deleting |= writes.deleted.contains_key(&request.identity.uid);
+        let mut children: Children = cache
+            .owned_by(&request.identity.uid)
+            .map(|child| (**child).clone())
+            .collect();
+        for key in named_children(&request.status) {
+            if let Some(child) = cache.child(&place(&name.namespace, &key)) {
+                children.learn((**child).clone());
+            }
+        }
+        for written in writes.children.values() {
+            children.learn(written.object.clone());
+        }
+        for child in children.seen.values_mut() {
+            child.deleting |= writes.deleted.contains_key(&child.uid);
+        }
+        let overdue = writes.overdue(now);
+        if self.of.get(name).is_some_and(Writes::is_empty) {
+            self.of.remove(name);
+        }
+        Some(View {
+            request,
+            children,
+            overdue,
+        })
+    }
+}
+
+impl Writes {
+    fn is_empty(&self) -> bool {
+        self.request.is_none() && self.children.is_empty() && self.deleted.is_empty()
+    }
+
+    /// Drops what the watches have caught up with.
+    fn catch_up(&mut self, cache: &Cache, name: &ObjectName, now: Timestamp) {
+        if let (Some(written), Some(cached)) = (&self.request, cache.request(name))
+            && version(&cached.resource_version) >= written.version
+        {
+            self.request = None;
+        }
+        self.children.retain(
+            |key, written| match cache.child(&place(&name.namespace, key)) {
+                Some(cached) => version(&cached.resource_version) < written.version,
+                None => !cache.has_reached(Watched::Child(key.kind), name, written.version),
+            },
+        );
+        self.deleted.retain(|_, at| !is_overdue(*at, now));
+    }
+
+    fn overdue(&self, now: Timestamp) -> Vec<Call> {
+        let request = self
+            .request
+            .iter()
+            .filter(|w| is_overdue(w.at, now))
+            .map(|_| Call::ReadRequest);
+        let children = self
+            .children
+            .iter()
+            .filter(|(_, w)| is_overdue(w.at, now))
+            .map(|(key, _)| Call::Read(key.clone()));
+        request.chain(children).collect()
+    }
+}
+
+fn is_overdue(at: Timestamp, now: Timestamp) -> bool {
+    now.duration_since(at).abs() >= LONGEST_WAIT
+}
+
+#[cfg(test)]
+#[path = "overlay_tests.rs"]
+mod tests;

@@ -1,0 +1,243 @@
+//! Read-your-writes: what is used instead of the cache, and for how long.
+
+use remediation_core::children::{ChildStatus, Owner, ProcessingStatus};
+use remediation_core::error::ApiFailure;
+use remediation_core::kind::{ChildKind, REQUEST_KIND};
+use remediation_core::phase::{Phase, PhaseWord};
+
+use super::*;
+
+const RP: ChildKind = ChildKind::RemediationProcessing;
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_000_000 + seconds).unwrap()
+}
+
+fn source(watched: Watched) -> Source {
+    Source {
+        watched,
+        namespace: None,
+    }
+}
+
+fn request(version: &str, phase: Phase) -> Request {
+    let mut request = Request {
+        identity: Identity {
+            namespace: "shop".into(),
+            name: "web".into(),
+            uid: "u-1".into(),
+        },
+        resource_version: version.into(),
+        ..Request::default()
+    };
+    request.status.phase = Some(PhaseWord::Known(phase));
+    request
+}
+
+fn child(version: &str) -> Child {
+    Child {
+        key: ChildKey::new(RP, "web-processing"),
+        uid: "c-1".into(),
+        resource_version: version.into(),
+        deleting: false,
+        owner: Some(Owner {
+            kind: REQUEST_KIND.into(),
+            name: "web".into(),
+            uid: "u-1".into(),
+        }),
+        request_label: None,
+        request_uid_label: None,
+        status: ChildStatus::Processing(ProcessingStatus::default()),
+    }
+}
+
+struct World {
+    cache: Cache,
+    overlay: Overlay,
+}
+
+impl World {
+    fn new() -> Self {
+        let mut cache = Cache::default();
+        cache.request_seen(&source(Watched::Request), request("10", Phase::Pending));
+        Self {
+            cache,
+            overlay: Overlay::default(),
+        }
+    }
+
+    fn wrote(&mut self, outcome: &Outcome, seconds: i64) {
+        let who = request("0", Phase::Pending).identity;
+        self.overlay
+            .learn(&who, &Call::ReadRequest, outcome, at(seconds));
+    }
+
+    fn wrote_request(&mut self, version: &str, phase: Phase) {
+        self.wrote(&Outcome::Request(Box::new(request(version, phase))), 0);
+    }
+
+    fn wrote_child(&mut self, version: &str) {
+        self.wrote(&Outcome::Child(Box::new(child(version))), 0);
+    }
+
+    fn view(&mut self, seconds: i64) -> View {
+        self.overlay
+            .view(&self.cache, &ObjectName::new("shop", "web"), at(seconds))
+            .unwrap()
+    }
+}
+
+#[test]
+fn a_write_counts_until_the_cache_has_it() {
+    let mut world = World::new();
+    world.wrote_request("12", Phase::Processing);
+    world
+        .cache
+        .request_seen(&source(Watched::Request), request("11", Phase::Pending));
+    assert_eq!(
+        world.view(1).request.status.known_phase(),
+        Some(Phase::Processing)
+    );
+    world
+        .cache
+        .request_seen(&source(Watched::Request), request("12", Phase::Processing));
+    world
+        .cache
+        .request_seen(&source(Watched::Request), request("13", Phase::Analyzing));
+    assert_eq!(
+        world.view(1).request.status.known_phase(),
+        Some(Phase::Analyzing)
+    );
+    assert!(world.overlay.of.is_empty(), "nothing is kept");
+}
+
+#[test]
+fn versions_are_compared_as_numbers() {
+    let mut world = World::new();
+    world
+        .cache
+        .request_seen(&source(Watched::Request), request("99", Phase::Pending));
+    world.wrote_request("100", Phase::Processing);
+    assert_eq!(
+        world.view(1).request.status.known_phase(),
+        Some(Phase::Processing)
+    );
+}
+
+#[test]
+fn a_created_child_is_seen_before_its_watch_shows_it() {
+    let mut world = World::new();
+    world.wrote_child("20");
+    assert_eq!(world.view(1).children.seen.len(), 1);
+    world.cache.progressed(&source(Watched::Child(RP)), 19);
+    assert_eq!(world.view(1).children.seen.len(), 1);
+    world.cache.progressed(&source(Watched::Child(RP)), 20);
+    assert!(
+        world.view(1).children.seen.is_empty(),
+        "its watch passed it: it was deleted"
+    );
+}
+
+#[test]
+fn a_list_that_began_before_the_write_does_not_undo_it() {
+    let mut world = World::new();
+    let began = world.overlay.begin_list();
+    world.wrote_child("20");
+    world
+        .cache
+        .children_listed(&source(Watched::Child(RP)), RP, vec![], 19);
+    world.overlay.listed(&source(Watched::Child(RP)), began, 19);
+    assert_eq!(world.view(1).children.seen.len(), 1);
+}
+
+#[test]
+fn a_list_that_began_after_the_write_and_does_not_reach_it_undoes_it() {
+    let mut world = World::new();
+    world.wrote_child("20");
+    world.wrote_request("21", Phase::Processing);
+    for watched in [Watched::Request, Watched::Child(RP)] {
+        let began = world.overlay.begin_list();
+        world.overlay.listed(&source(watched), began, 15);
+    }
+    let view = world.view(1);
+    assert!(view.children.seen.is_empty(), "etcd was restored");
+    assert_eq!(view.request.status.known_phase(), Some(Phase::Pending));
+}
+
+#[test]
+fn after_ten_seconds_it_is_read_live_once() {
+    let mut world = World::new();
+    world.wrote_request("12", Phase::Processing);
+    world.wrote_child("20");
+    assert!(world.view(9).overdue.is_empty());
+    let key = child("20").key;
+    assert_eq!(
+        world.view(10).overdue,
+        [Call::ReadRequest, Call::Read(key.clone())]
+    );
+    let who = request("0", Phase::Pending).identity;
+    let gone = Outcome::Failed(ApiFailure {
+        code: 404,
+        reason: "NotFound".into(),
+        ..ApiFailure::default()
+    });
+    world.overlay.learn(&who, &Call::Read(key), &gone, at(10));
+    let live = Outcome::Request(Box::new(request("12", Phase::Processing)));
+    world.overlay.learn(&who, &Call::ReadRequest, &live, at(10));
+    let view = world.view(11);
+    assert!(view.overdue.is_empty() && view.children.seen.is_empty());
+}
+
+#[test]
+fn what_we_deleted_counts_as_being_deleted_until_the_watch_says_so() {
+    let mut world = World::new();
+    world
+        .cache
+        .child_seen(&source(Watched::Child(RP)), "shop", child("20"));
+    let who = request("0", Phase::Pending).identity;
+    let delete = Call::DeleteChild(remediation_core::action::Precondition {
+        key: child("20").key,
+        uid: "c-1".into(),
+        resource_version: "20".into(),
+    });
+    world.overlay.learn(&who, &delete, &Outcome::Deleted, at(0));
+    assert!(
+        world
+            .view(1)
+            .children
+            .at(&child("20").key)
+            .unwrap()
+            .deleting
+    );
+    assert!(
+        !world
+            .view(11)
+            .children
+            .at(&child("20").key)
+            .unwrap()
+            .deleting
+    );
+}
+
+#[test]
+fn a_later_request_of_the_same_name_begins_anew() {
+    let mut world = World::new();
+    world.wrote_request("12", Phase::Processing);
+    world.wrote_child("20");
+    let mut reborn = request("30", Phase::Pending);
+    reborn.identity.uid = "u-2".into();
+    world.cache.request_seen(&source(Watched::Request), reborn);
+    let view = world.view(1);
+    assert_eq!(view.request.identity.uid, "u-2");
+    assert_eq!(view.request.status.known_phase(), Some(Phase::Pending));
+    assert!(view.children.seen.is_empty());
+}
+
+#[test]
+fn a_foreign_object_is_not_taken_for_a_write_of_ours() {
+    let mut world = World::new();
+    let mut foreign = child("20");
+    foreign.owner = None;
+    world.wrote(&Outcome::Child(Box::new(foreign)), 0);
+    assert!(world.view(1).children.seen.is_empty());
+}
