@@ -36,7 +36,7 @@ pub(crate) enum Verdict {
     Record,
     /// Create these; what they change is recorded when they are there.
     Create {
-        children: Vec<Box<NewChild>>,
+        children: Vec<NewChild>,
         /// Whether a child's result leads to it, which beats a deadline that has passed.
         beats_clock: bool,
     },
@@ -244,13 +244,17 @@ impl<'a> Draft<'a> {
                 false
             }
             Verdict::Create { children, .. } => {
-                actions.extend(children.into_iter().map(Action::Create));
+                actions.extend(
+                    children
+                        .into_iter()
+                        .map(|child| Action::Create(Box::new(child))),
+                );
                 false
             }
             Verdict::Fail(failure) => {
-                crate::phases::failing::record(&mut self, failure);
+                crate::phases::failing::record(&mut self, &failure);
                 if let Some(escalation) = crate::phases::failing::escalation(view, &self) {
-                    after.push(Action::Create(escalation));
+                    after.push(Action::Create(Box::new(escalation)));
                 }
                 true
             }
@@ -328,10 +332,9 @@ impl<'a> Draft<'a> {
         if *self.status == *recorded {
             return;
         }
-        if let Some(refusal) = view.state.memory.refusal(&Errand::Record) {
-            if view.now < refusal.next_try {
-                return self.wake_at(refusal.next_try);
-            }
+        let refused = view.state.memory.refusal(&Errand::Record);
+        if let Some(refusal) = refused.filter(|refusal| view.now < refusal.next_try) {
+            return self.wake_at(refusal.next_try);
         }
         if self.path.is_empty() && only_progress_differs(recorded, &self.status) {
             let last = view.state.memory.last_record;

@@ -19,7 +19,7 @@ const LONGEST_BODY: usize = 4096;
 const MOST_LISTED: usize = 8;
 
 /// The escalation of the failure that the draft records.
-pub(crate) fn escalation(view: &View<'_>, draft: &Draft<'_>, key: ChildKey) -> Box<NewChild> {
+pub(crate) fn escalation(view: &View<'_>, draft: &Draft<'_>, key: ChildKey) -> NewChild {
     let status = &draft.status;
     let reason = status.reason.clone().unwrap_or_default();
     let phase = status
@@ -49,7 +49,7 @@ pub(crate) fn escalation(view: &View<'_>, draft: &Draft<'_>, key: ChildKey) -> B
 }
 
 /// The notification of a remediation that completed.
-pub(crate) fn success(view: &View<'_>, draft: &Draft<'_>, key: ChildKey) -> Box<NewChild> {
+pub(crate) fn success(view: &View<'_>, draft: &Draft<'_>, key: ChildKey) -> NewChild {
     let mut body = Body::about(view);
     body.line("Outcome", "Completed");
     if let Some(workflow) = &draft.status.workflow_execution_ref {
@@ -68,7 +68,7 @@ pub(crate) fn approval(
     key: ChildKey,
     analysis: &Child,
     result: &AnalysisStatus,
-) -> Box<NewChild> {
+) -> NewChild {
     let mut body = Body::about(view);
     body.line("Waits for approval", &analysis.key.to_string());
     body.line("Decide within", &draft.policy.timeouts.approval.to_string());
@@ -146,7 +146,7 @@ fn build(
     subject: &str,
     mut body: Body,
     metadata: BTreeMap<String, String>,
-) -> Box<NewChild> {
+) -> NewChild {
     let routes = &view.state.settings.notifications;
     let Route { priority, channels } = match occasion {
         Occasion::Escalation => &routes.escalation,

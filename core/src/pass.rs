@@ -94,6 +94,7 @@ pub struct Pass {
     in_flight: Option<Call>,
     wake: Option<Timestamp>,
     next: Then,
+    last_written: Option<Status>,
     conflicts: u32,
     rounds: u32,
 }
@@ -116,6 +117,7 @@ impl Pass {
             in_flight: None,
             wake: None,
             next: Then::Decide,
+            last_written: None,
             conflicts: 0,
             rounds: 0,
         }
@@ -125,7 +127,7 @@ impl Pass {
     pub fn next(&mut self, now: Timestamp) -> Step {
         loop {
             while let Some(action) = self.queue.pop_front() {
-                if let Some(step) = self.begin(action) {
+                if let Some(step) = self.begin(action, now) {
                     return step;
                 }
             }
@@ -158,9 +160,14 @@ impl Pass {
         };
         let errand = errand(&call);
         match (outcome, call) {
-            (Outcome::Child(child), _) => {
+            (Outcome::Child(child), call) => {
                 if let Some(errand) = &errand {
                     self.state.memory.succeed(errand);
+                }
+                if matches!(call, Call::RestoreOwnership(_)) && child.owner.is_none() {
+                    let message = "the owner reference was given back and taken away again";
+                    let errand = Errand::RestoreOwnership(child.key.clone());
+                    self.refuse(errand, Cause::PolicyDenied, message, None, now);
                 }
                 self.learn_child(*child, now);
             }
@@ -190,7 +197,7 @@ impl Pass {
         (&self.state, &self.children)
     }
 
-    fn begin(&mut self, action: Action) -> Option<Step> {
+    fn begin(&mut self, action: Action, now: Timestamp) -> Option<Step> {
         let call = match action {
             Action::WakeAt(moment) => {
                 self.wake = Some(self.wake.map_or(moment, |wake| wake.min(moment)));
@@ -198,6 +205,12 @@ impl Pass {
             }
             Action::Announce(event) => return Some(Step::Announce(event)),
             Action::Create(child) => Call::Create(child),
+            Action::Record(record) if self.last_written.as_ref() == Some(&record.status) => {
+                self.queue.clear();
+                let message = "the API server did not keep the status that was written: is the installed custom resource definition older than the orchestrator?";
+                self.refuse(Errand::Record, Cause::Invalid, message, None, now);
+                return None;
+            }
             Action::Record(record) => Call::Record(Box::new(RecordCall {
                 from: self.state.request.status.clone(),
                 to: record.status,
@@ -255,7 +268,8 @@ impl Pass {
             return self.finish(None);
         }
         self.state.request = request;
-        if matches!(call, Call::Record(_)) {
+        if let Call::Record(record) = call {
+            self.last_written = Some(record.to.clone());
             self.state.memory.succeed(&Errand::Record);
             self.state.memory.last_record = Some(now);
         } else {

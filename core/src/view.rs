@@ -95,20 +95,20 @@ impl<'a> View<'a> {
     }
 
     /// A child of this request, with the labels that all of them carry.
-    pub(crate) fn new_child(&self, key: ChildKey, spec: ChildSpec) -> Box<NewChild> {
+    pub(crate) fn new_child(&self, key: ChildKey, spec: ChildSpec) -> NewChild {
         let request = self.identity();
         let labels = [
             (REQUEST_LABEL, names::label(&request.name)),
             (REQUEST_UID_LABEL, request.uid.clone()),
         ];
-        Box::new(NewChild {
+        NewChild {
             key,
             labels: labels
                 .into_iter()
                 .map(|(label, value)| (label.to_owned(), value))
                 .collect(),
             spec,
-        })
+        }
     }
 
     /// The key of this request's RemediationProcessing, AIAnalysis or WorkflowExecution.

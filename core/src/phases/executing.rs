@@ -104,7 +104,7 @@ fn look_at_steps(view: &View<'_>, draft: &mut Draft<'_>) -> Result<Steps, Failur
             Named::There(child) => match child.status.phase() {
                 "Failed" => return Err(super::child_failed(child)),
                 "Completed" => {
-                    draft.status.to_mut().kubernetes_execution_refs[index].completed = true
+                    draft.status.to_mut().kubernetes_execution_refs[index].completed = true;
                 }
                 _ if child.deleting => {
                     steps.deleted.get_or_insert(key);
@@ -148,9 +148,8 @@ fn plan_problem(draft: &Draft<'_>, published: Option<&Plan>) -> Option<String> {
         Some(begun) if plan::fingerprint(published) != *begun => {
             Some("the plan was changed after it was begun".to_owned())
         }
-        Some(_) => None,
         None if plan::is_ours(published) => plan::problem(published),
-        None => None,
+        Some(_) | None => None,
     }
 }
 
@@ -160,7 +159,7 @@ fn run_ready_steps(view: &View<'_>, draft: &mut Draft<'_>, published: &Plan) -> 
     let begun = |step: &str| known.iter().any(|r| r.step == step);
     let completed = |step: &str| known.iter().any(|r| r.step == step && r.completed);
     let attempt = draft.status.attempt.unwrap_or(1);
-    let mut to_create: Vec<Box<NewChild>> = Vec::new();
+    let mut to_create: Vec<NewChild> = Vec::new();
     let mut to_name = Vec::new();
     for step in plan::ready(published, &begun, &completed) {
         let key = ChildKey::new(

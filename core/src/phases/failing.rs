@@ -22,7 +22,7 @@ use crate::view::{Ensured, View};
 const LONGEST_HOLD: GoDuration = GoDuration::from_secs(30);
 
 /// The first step: writes the failure into the draft.
-pub(crate) fn record(draft: &mut Draft<'_>, failure: Failure) {
+pub(crate) fn record(draft: &mut Draft<'_>, failure: &Failure) {
     let at = draft.stamp();
     let phase = draft
         .status
@@ -45,7 +45,7 @@ pub(crate) fn record(draft: &mut Draft<'_>, failure: Failure) {
 
 /// The second step: the escalation of the failure that the draft records, if it is not known to exist and may
 /// be tried.
-pub(crate) fn escalation(view: &View<'_>, draft: &Draft<'_>) -> Option<Box<NewChild>> {
+pub(crate) fn escalation(view: &View<'_>, draft: &Draft<'_>) -> Option<NewChild> {
     let key = escalation_key(view);
     let wanted = matches!(view.ensure(&key), Ensured::Create);
     (wanted && view.may_try(&Errand::Record)).then(|| notification::escalation(view, draft, key))

@@ -1,0 +1,265 @@
+//! A stage for one scenario: an API server, the operator that watches it, and a namespace of its own. The scenario
+//! plays the gateway and the child controllers through the stage's client.
+//!
+//! Every scenario is written once and runs on two backends: the real binary on a real kube-apiserver, and the same
+//! operator in this process on the simulated API server. [`on_both_backends!`] makes the two tests.
+
+mod real;
+mod simulated;
+
+use std::time::Duration;
+
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use kube::runtime::watcher;
+use kube::{Client, ResourceExt};
+use remediation_adapters::kubernetes::api::{api_resource, request_resource};
+use remediation_core::kind::ChildKind;
+use serde_json::{Value, json};
+
+use crate::harness::{DEADLINE, Failure, Result, eventually, eventually_gone, eventually_list};
+
+/// Makes two tests of one scenario, an `async fn(&mut Stage) -> Result`.
+macro_rules! on_both_backends {
+    ($($scenario:ident),+ $(,)?) => {$(
+        mod $scenario {
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_a_real_api_server() -> crate::harness::Result {
+                let mut stage = crate::stage::Stage::real(stringify!($scenario)).await?;
+                let outcome = super::$scenario(&mut stage).await;
+                stage.close(outcome).await
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_the_simulated_api_server() -> crate::harness::Result {
+                let mut stage = crate::stage::Stage::simulated(stringify!($scenario)).await?;
+                let outcome = super::$scenario(&mut stage).await;
+                stage.close(outcome).await
+            }
+        }
+    )+};
+}
+pub(crate) use on_both_backends;
+
+/// An API server, an operator, and a namespace of its own.
+pub(crate) struct Stage {
+    /// Plays everybody but the operator.
+    pub(crate) client: Client,
+    /// The scenario's own namespace.
+    pub(crate) namespace: String,
+    backend: Backend,
+}
+
+enum Backend {
+    Real(real::Real),
+    Simulated(simulated::Simulated),
+}
+
+/// The targeting data of an ordinary alert.
+pub(crate) fn alert() -> Value {
+    json!({
+        "signalFingerprint": "test-fingerprint-001",
+        "alertName": "HighPodCrashLoop",
+        "environment": "production",
+        "clusterName": "prod-us-west-2",
+    })
+}
+
+/// The status of an analysis that is ready with one recommendation.
+pub(crate) fn ready() -> Value {
+    json!({ "phase": "Ready", "confidence": 0.95, "investigationResult": {
+        "recommendations": [{ "action": "ScaleDeployment", "description": "Scale deployment to 3 replicas" }] } })
+}
+
+impl Stage {
+    /// The real binary on the shared real control plane.
+    pub(crate) async fn real(scenario: &str) -> Result<Self> {
+        let (real, client, namespace) = real::Real::start(scenario).await?;
+        Ok(Self {
+            client,
+            namespace,
+            backend: Backend::Real(real),
+        })
+    }
+
+    /// The operator in this process, on a simulated API server of its own.
+    pub(crate) async fn simulated(scenario: &str) -> Result<Self> {
+        let (simulated, client, namespace) = simulated::Simulated::start(scenario).await?;
+        Ok(Self {
+            client,
+            namespace,
+            backend: Backend::Simulated(simulated),
+        })
+    }
+
+    /// Ends the stage; a failed scenario's error is shown with what the operator did.
+    pub(crate) async fn close(self, outcome: Result) -> Result {
+        let told = match self.backend {
+            Backend::Real(real) => real.close().await,
+            Backend::Simulated(simulated) => simulated.close().await,
+        };
+        outcome.map_err(|failure| Failure::new(format!("{failure:?}\n{told}")))
+    }
+
+    /// Kills the operator without warning.
+    pub(crate) async fn kill_operator(&mut self) -> Result {
+        match &mut self.backend {
+            Backend::Real(real) => real.kill(),
+            Backend::Simulated(simulated) => simulated.kill().await,
+        }
+        Ok(())
+    }
+
+    /// Starts an operator again.
+    pub(crate) async fn start_operator(&mut self) -> Result {
+        match &mut self.backend {
+            Backend::Real(real) => real.start_operator(&self.namespace).await,
+            Backend::Simulated(simulated) => simulated.start_operator(&self.namespace).await,
+        }
+    }
+
+    /// The sum of a metric of the operator over all series that carry these labels (`name="value"`).
+    pub(crate) async fn metric(&self, name: &str, labels: &[&str]) -> Result<f64> {
+        match &self.backend {
+            Backend::Real(real) => real.metric(name, labels).await,
+            Backend::Simulated(simulated) => simulated.metric(name, labels),
+        }
+    }
+
+    /// The requests.
+    pub(crate) fn requests(&self) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), &self.namespace, &request_resource())
+    }
+
+    /// The children of this kind.
+    pub(crate) fn children(&self, kind: ChildKind) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), &self.namespace, &api_resource(kind))
+    }
+
+    /// Creates a request for an ordinary alert.
+    pub(crate) async fn request(&self, name: &str) -> Result<DynamicObject> {
+        self.request_with(name, json!({ "targetingData": alert() })).await
+    }
+
+    /// Creates a request with this spec.
+    pub(crate) async fn request_with(&self, name: &str, spec: Value) -> Result<DynamicObject> {
+        let object = DynamicObject::new(name, &request_resource()).data(json!({ "spec": spec }));
+        Ok(self.requests().create(&PostParams::default(), &object).await?)
+    }
+
+    /// Waits until the request is in this phase.
+    pub(crate) async fn until_phase(&self, name: &str, phase: &str) -> Result<DynamicObject> {
+        self.until(name, &format!("phase {phase}"), |status| status["phase"] == phase).await
+    }
+
+    /// Waits until this holds for the request's status.
+    pub(crate) async fn until(
+        &self,
+        name: &str,
+        what: &str,
+        holds: impl Fn(&Value) -> bool,
+    ) -> Result<DynamicObject> {
+        eventually(&self.requests(), name, what, DEADLINE, |object| {
+            holds(&object.data["status"])
+        })
+        .await
+    }
+
+    /// Waits until a child of this name exists.
+    pub(crate) async fn child(&self, kind: ChildKind, name: &str) -> Result<DynamicObject> {
+        let what = format!("{kind} {name} exists");
+        eventually(&self.children(kind), name, &what, DEADLINE, |_| true).await
+    }
+
+    /// Waits until there are this many children of a kind in the namespace, and returns them by name.
+    pub(crate) async fn count(&self, kind: ChildKind, count: usize) -> Result<Vec<DynamicObject>> {
+        let what = format!("{count} of {kind}");
+        let all = watcher::Config::default();
+        eventually_list(&self.children(kind), all, &what, DEADLINE, |objects| {
+            objects.len() == count
+        })
+        .await
+    }
+
+    /// How many children of a kind there are now.
+    pub(crate) async fn count_now(&self, kind: ChildKind) -> Result<usize> {
+        Ok(self.children(kind).list(&ListParams::default()).await?.items.len())
+    }
+
+    /// Writes the status of a child, as its controller would.
+    pub(crate) async fn says(&self, kind: ChildKind, name: &str, status: Value) -> Result {
+        let patch = Patch::Merge(json!({ "status": status }));
+        let params = PatchParams::default();
+        self.children(kind).patch_status(name, &params, &patch).await?;
+        Ok(())
+    }
+
+    /// Changes the status of a request by hand.
+    pub(crate) async fn edit_status(&self, name: &str, status: Value) -> Result {
+        let patch = Patch::Merge(json!({ "status": status }));
+        self.requests().patch_status(name, &PatchParams::default(), &patch).await?;
+        Ok(())
+    }
+
+    /// Suspends or resumes a request.
+    pub(crate) async fn suspend(&self, name: &str, suspend: bool) -> Result {
+        let patch = Patch::Merge(json!({ "spec": { "suspend": suspend } }));
+        self.requests().patch(name, &PatchParams::default(), &patch).await?;
+        Ok(())
+    }
+
+    /// Deletes a child and waits until it is gone.
+    pub(crate) async fn delete_child(&self, kind: ChildKind, name: &str) -> Result {
+        self.children(kind).delete(name, &DeleteParams::background()).await?;
+        Ok(())
+    }
+
+    /// Deletes a request and waits until it is gone.
+    pub(crate) async fn delete_request(&self, name: &str, params: &DeleteParams) -> Result {
+        self.requests().delete(name, params).await?;
+        eventually_gone(&self.requests(), name, DEADLINE).await
+    }
+
+    /// Creates a request and takes it to this phase the ordinary way.
+    pub(crate) async fn request_in(&self, name: &str, phase: &str) -> Result<DynamicObject> {
+        self.request(name).await?;
+        self.take_to(name, phase).await
+    }
+
+    /// Takes an existing request to this phase the ordinary way.
+    pub(crate) async fn take_to(&self, name: &str, phase: &str) -> Result<DynamicObject> {
+        let stages = [
+            ("Processing", ChildKind::RemediationProcessing, "processing", json!({ "phase": "Completed" })),
+            ("Analyzing", ChildKind::AIAnalysis, "aianalysis", ready()),
+            ("WorkflowPlanning", ChildKind::WorkflowExecution, "workflow", json!({ "phase": "Executing" })),
+            ("Executing", ChildKind::WorkflowExecution, "workflow", json!({ "phase": "Completed" })),
+        ];
+        for (stage, kind, suffix, status) in stages {
+            let request = self.until_phase(name, stage).await?;
+            if stage == phase {
+                return Ok(request);
+            }
+            self.says(kind, &format!("{name}-{suffix}"), status).await?;
+        }
+        self.until_phase(name, phase).await
+    }
+
+    /// The one notification of this type about a request of this name.
+    pub(crate) async fn notification(&self, request: &str, occasion: &str) -> Result<DynamicObject> {
+        let all = watcher::Config::default();
+        let fits = |object: &DynamicObject| {
+            object.name_any().starts_with(&format!("{request}-{occasion}-"))
+                && object.data["spec"]["type"] == occasion
+        };
+        let api = self.children(ChildKind::NotificationRequest);
+        let what = format!("one {occasion} for {request}");
+        let found = eventually_list(&api, all, &what, DEADLINE, |objects| {
+            objects.iter().filter(|object| fits(object)).count() == 1
+        })
+        .await?;
+        let one = found.into_iter().find(|object| fits(object));
+        one.ok_or_else(|| Failure::new(what))
+    }
+}
+
+/// Long enough for something that must not happen to show itself, where no event tells that it will not.
+pub(crate) const QUIET: Duration = Duration::from_millis(400);

@@ -1,0 +1,62 @@
+//! The real binary on the shared real control plane.
+
+use kube::Client;
+
+use crate::harness::{ControlPlane, DEADLINE, Failure, Operator, Result, User};
+
+pub(super) struct Real {
+    plane: &'static ControlPlane,
+    operator: Option<Operator>,
+}
+
+impl Real {
+    pub(super) async fn start(scenario: &str) -> Result<(Self, Client, String)> {
+        let plane = ControlPlane::shared().await?;
+        let namespace = plane.namespace(&short(scenario)).await?;
+        let client = plane.client(User::ChildControllers).await?;
+        let mut real = Self {
+            plane,
+            operator: None,
+        };
+        real.start_operator(&namespace).await?;
+        Ok((real, client, namespace))
+    }
+
+    pub(super) async fn start_operator(&mut self, namespace: &str) -> Result {
+        let kubeconfig = self.plane.kubeconfig(User::Admin);
+        self.operator = Some(Operator::start(&kubeconfig, &["--namespace", namespace]).await?);
+        Ok(())
+    }
+
+    pub(super) fn kill(&mut self) {
+        if let Some(operator) = self.operator.take() {
+            operator.kill9();
+        }
+    }
+
+    pub(super) async fn metric(&self, name: &str, labels: &[&str]) -> Result<f64> {
+        match &self.operator {
+            Some(operator) => operator.metric(name, labels).await,
+            None => Err(Failure::new("no operator is running")),
+        }
+    }
+
+    /// Ends the operator in order, and tells what it logged.
+    pub(super) async fn close(self) -> String {
+        let Some(operator) = self.operator else {
+            return "no operator was running at the end".to_owned();
+        };
+        let log = operator.log_file();
+        let end = operator.terminate(DEADLINE).await;
+        let log = std::fs::read_to_string(&log).unwrap_or_default();
+        let from = log.len().saturating_sub(8_000);
+        let tail = log.get(from..).unwrap_or(&log);
+        format!("the operator ended with {end:?}; the end of its log:\n{tail}")
+    }
+}
+
+/// A namespace's name holds 63 characters; the harness adds a number.
+fn short(scenario: &str) -> String {
+    let name: String = scenario.replace('_', "-").chars().take(40).collect();
+    name.trim_end_matches('-').to_owned()
+}
