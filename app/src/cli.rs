@@ -28,6 +28,9 @@ Exit codes: 0 fine, 1 a divergence or a failed check, 2 bad input or usage.";
 pub(crate) enum Command {
     /// Runs the operator against a cluster
     Run(Box<RunArgs>),
+    /// Shows what today's rules would do with the requests of a dump
+    #[cfg(feature = "tools")]
+    Replay(ReplayArgs),
     /// Prints the custom resource definitions as YAML
     Crd(CrdArgs),
     /// Prints a completion script for a shell
@@ -84,6 +87,43 @@ pub(crate) enum Manifest {
     Yaml,
     /// One List.
     Json,
+}
+
+/// How results are printed.
+#[cfg(feature = "tools")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Output {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// Arguments of `replay`.
+#[cfg(feature = "tools")]
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  kubectl get rr,rproc,aia,wfe,kexec,notif -A -o yaml > dump.yaml
+  remediation-orchestrator replay dump.yaml
+  remediation-orchestrator replay dump.yaml -n shop --now 2026-03-01T12:00:00Z -o json
+  kubectl get rr,rproc,aia,wfe,kexec,notif -n shop -o json | remediation-orchestrator replay -")]
+pub(crate) struct ReplayArgs {
+    /// Dumps made with `kubectl get … -o yaml` or `-o json`; - is standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<String>,
+    /// The time to decide at, RFC 3339 [default: the newest time in the dump]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) now: Option<jiff::Timestamp>,
+    /// Only the requests of this namespace
+    #[arg(short, long, value_name = "NAME")]
+    pub(crate) namespace: Option<String>,
+    /// The operator's configuration file, for requests that have not begun
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// How to print the result
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    pub(crate) output: Output,
 }
 
 /// Arguments of `completions`.

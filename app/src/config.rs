@@ -20,6 +20,7 @@ use remediation_core::time::GoDuration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::failure::Failure;
 use fields::{FIELDS, Field, Raw};
 
 /// Everything that is configured.
@@ -193,6 +194,22 @@ fn contradictions(operator: &Operator, place: impl Fn(&str) -> String) -> Vec<Pr
         });
     }
     problems
+}
+
+/// All problems as one failure.
+pub(crate) fn refuse(problems: &[Problem]) -> Failure {
+    let mut text = match problems.len() {
+        1 => "the configuration has a mistake".to_owned(),
+        many => format!("the configuration has {many} mistakes"),
+    };
+    for problem in problems {
+        text.push_str("\n  ");
+        text.push_str(&problem.to_string());
+    }
+    text.push_str(
+        "\nnext: correct them and start again; docs/reference/configuration.md describes each field",
+    );
+    Failure::Input(text)
 }
 
 /// The field of this path.

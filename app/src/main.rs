@@ -5,6 +5,8 @@ mod completions;
 mod config;
 mod crd;
 mod failure;
+#[cfg(feature = "tools")]
+mod replay;
 mod run;
 mod style;
 #[cfg(test)]
@@ -18,6 +20,8 @@ use cli::{Cli, Command};
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(args) => run::main(&args),
+        #[cfg(feature = "tools")]
+        Command::Replay(args) => replay::main(&args),
         Command::Crd(args) => crd::main(&args),
         Command::Completions(args) => completions::main(&args),
     };

@@ -3,30 +3,15 @@
 use std::io::Write;
 
 use crate::cli::RunArgs;
-use crate::config::{Configuration, Problem};
+use crate::config::Configuration;
 use crate::failure::Failure;
 
 pub(crate) fn main(args: &RunArgs) -> Result<(), Failure> {
-    let configuration = args.config.load().map_err(|problems| refuse(&problems))?;
+    let configuration = args.config.load().map_err(|problems| crate::config::refuse(&problems))?;
     if args.print_config {
         return print(&configuration);
     }
     Ok(())
-}
-
-fn refuse(problems: &[Problem]) -> Failure {
-    let mut text = match problems.len() {
-        1 => "the configuration has a mistake".to_owned(),
-        many => format!("the configuration has {many} mistakes"),
-    };
-    for problem in problems {
-        text.push_str("\n  ");
-        text.push_str(&problem.to_string());
-    }
-    text.push_str(
-        "\nnext: correct them and start again; docs/reference/configuration.md describes each field",
-    );
-    Failure::Input(text)
 }
 
 fn print(configuration: &Configuration) -> Result<(), Failure> {

@@ -31,6 +31,11 @@ impl Style {
         }
     }
 
+    #[cfg(feature = "tools")]
+    pub(crate) fn bold(self, text: &str) -> String {
+        self.paint("1", text)
+    }
+
     pub(crate) fn red(self, text: &str) -> String {
         self.paint("31;1", text)
     }
