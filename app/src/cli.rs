@@ -28,6 +28,9 @@ Exit codes: 0 fine, 1 a divergence or a failed check, 2 bad input or usage.";
 pub(crate) enum Command {
     /// Runs the operator against a cluster
     Run(Box<RunArgs>),
+    /// Runs a dozen remediations on a simulated cluster, in some seconds
+    #[cfg(feature = "tools")]
+    Demo(DemoArgs),
     /// Shows what today's rules would do with the requests of a dump
     #[cfg(feature = "tools")]
     Replay(ReplayArgs),
@@ -97,6 +100,28 @@ pub(crate) enum Output {
     Text,
     /// For programs.
     Json,
+}
+
+/// Arguments of `demo`.
+#[cfg(feature = "tools")]
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The exit code is 0 if every remediation ended as scripted, else 1.
+
+Examples:
+  remediation-orchestrator demo
+  remediation-orchestrator demo --json | jq 'select(.type == \"result\")'
+  remediation-orchestrator demo --serve --port 8080      then use kubectl from another terminal")]
+pub(crate) struct DemoArgs {
+    /// Prints one JSON object a line: each transition, each result, the end
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Keeps the simulated API server on a loopback port until Ctrl-C, for kubectl
+    #[arg(long)]
+    pub(crate) serve: bool,
+    /// The port of --serve [default: a free one]
+    #[arg(long, requires = "serve", default_value_t = 0, hide_default_value = true)]
+    pub(crate) port: u16,
 }
 
 /// Arguments of `replay`.

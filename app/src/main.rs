@@ -4,7 +4,10 @@ mod cli;
 mod completions;
 mod config;
 mod crd;
+#[cfg(feature = "tools")]
+mod demo;
 mod failure;
+mod interrupt;
 #[cfg(feature = "tools")]
 mod replay;
 mod run;
@@ -20,6 +23,8 @@ use cli::{Cli, Command};
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(args) => run::main(&args),
+        #[cfg(feature = "tools")]
+        Command::Demo(args) => demo::main(&args),
         #[cfg(feature = "tools")]
         Command::Replay(args) => replay::main(&args),
         Command::Crd(args) => crd::main(&args),

@@ -1,6 +1,6 @@
 //! Colour, on a terminal only: `NO_COLOR` (any value but empty) and `TERM=dumb` turn it off.
 
-use std::io::{IsTerminal, stderr, stdout};
+use std::io::IsTerminal;
 
 /// Whether and how to colour what goes to one stream.
 #[derive(Clone, Copy, Debug)]
@@ -10,16 +10,17 @@ pub(crate) struct Style {
 
 impl Style {
     /// For standard output.
+    #[cfg(feature = "tools")]
     pub(crate) fn stdout() -> Self {
         Self {
-            colour: wanted() && stdout().is_terminal(),
+            colour: wanted() && std::io::stdout().is_terminal(),
         }
     }
 
     /// For standard error.
     pub(crate) fn stderr() -> Self {
         Self {
-            colour: wanted() && stderr().is_terminal(),
+            colour: wanted() && std::io::stderr().is_terminal(),
         }
     }
 
@@ -36,8 +37,23 @@ impl Style {
         self.paint("1", text)
     }
 
+    #[cfg(feature = "tools")]
+    pub(crate) fn dim(self, text: &str) -> String {
+        self.paint("2", text)
+    }
+
+    #[cfg(feature = "tools")]
+    pub(crate) fn green(self, text: &str) -> String {
+        self.paint("32", text)
+    }
+
+    #[cfg(feature = "tools")]
+    pub(crate) fn yellow(self, text: &str) -> String {
+        self.paint("33", text)
+    }
+
     pub(crate) fn red(self, text: &str) -> String {
-        self.paint("31;1", text)
+        self.paint("31", text)
     }
 }
 
