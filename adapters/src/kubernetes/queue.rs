@@ -1,0 +1,210 @@
+//! The work queue: which request is looked at next.
+//!
+//! kube's own controller queue iterates hash maps with random keys, so two runs differ, and it serves a burst
+//! phase by phase: all requests finish late. This one is small and deterministic:
+//!
+//! * a request is never handed out twice at once; an event that comes meanwhile hands it out again after;
+//! * a wake-up is kept until it is due or replaced by the next pass, no event loses it;
+//! * deadlines that are due come first, then the request that has been known longest, so that what was begun is
+//!   finished; every fourth time it is the one that waits longest, so that nobody starves.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use tokio::sync::Notify;
+
+use super::cache::ObjectName;
+use crate::clock::Clock;
+
+/// Every how many turns the request that waits longest is served.
+const FAIR_TURN: u64 = 4;
+
+/// A deterministic work queue of requests.
+pub struct Queue {
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// When each request was first seen, as a number: the order of age.
+    ages: BTreeMap<ObjectName, u64>,
+    /// Ready, by age; a wake-up that is due counts as the oldest of all.
+    by_age: BTreeSet<(u64, u64, ObjectName)>,
+    /// Ready, by arrival.
+    by_arrival: BTreeMap<u64, ObjectName>,
+    ready: BTreeMap<ObjectName, Ready>,
+    /// Handed out; `true` if it became ready again meanwhile.
+    running: BTreeMap<ObjectName, bool>,
+    timers: BTreeSet<(Timestamp, ObjectName)>,
+    wakes: BTreeMap<ObjectName, Timestamp>,
+    counter: u64,
+    turns: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Ready {
+    rank: u64,
+    arrival: u64,
+    since: Timestamp,
+}
+
+impl Queue {
+    /// An empty queue.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            clock,
+            state: Mutex::new(State::default()),
+            changed: Notify::new(),
+        }
+    }
+
+    /// Something happened to this request.
+    pub fn add(&self, name: ObjectName) {
+        let now = self.clock.now();
+        self.locked().make_ready(name, false, now);
+        self.changed.notify_one();
+    }
+
+    /// This request is gone: it is not woken any more.
+    pub fn forget(&self, name: &ObjectName) {
+        let mut state = self.locked();
+        state.cancel_wake(name);
+        state.ages.remove(name);
+    }
+
+    /// The next request to look at, as soon as there is one. It must be given back by [`Queue::done`].
+    /// Safe to be dropped and called again.
+    pub async fn next(&self) -> ObjectName {
+        loop {
+            let changed = self.changed.notified();
+            let (next, first_timer) = {
+                let now = self.clock.now();
+                let mut state = self.locked();
+                state.fire_timers(now);
+                (
+                    state.take(),
+                    state.timers.first().map(|(moment, _)| *moment),
+                )
+            };
+            if let Some(name) = next {
+                return name;
+            }
+            match first_timer {
+                None => changed.await,
+                Some(moment) => {
+                    tokio::select! {
+                        biased;
+                        () = changed => {}
+                        () = self.clock.sleep_until(moment) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    /// The pass over this request ended; it is woken at `wake` at the latest.
+    pub fn done(&self, name: &ObjectName, wake: Option<Timestamp>) {
+        let now = self.clock.now();
+        let mut state = self.locked();
+        state.cancel_wake(name);
+        if let Some(wake) = wake {
+            state.wakes.insert(name.clone(), wake);
+            state.timers.insert((wake, name.clone()));
+        }
+        if state.running.remove(name) == Some(true) {
+            state.make_ready(name.clone(), false, now);
+        }
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// When the request that waits longest became ready, and how many are ready.
+    #[must_use]
+    pub fn backlog(&self) -> (Option<Timestamp>, usize) {
+        let state = self.locked();
+        let longest = state.by_arrival.values().next();
+        let since = longest
+            .and_then(|name| state.ready.get(name))
+            .map(|ready| ready.since);
+        (since, state.ready.len())
+    }
+
+    fn locked(&self) -> MutexGuard<'_, State> {
+        // Nothing in here panics between two changes, so a poisoned state is still a whole one.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn make_ready(&mut self, name: ObjectName, urgent: bool, now: Timestamp) {
+        if let Some(again) = self.running.get_mut(&name) {
+            *again = true;
+            return;
+        }
+        self.counter += 1;
+        let age = *self.ages.entry(name.clone()).or_insert(self.counter);
+        let rank = if urgent { 0 } else { age };
+        match self.ready.get(&name).copied() {
+            Some(waiting) if waiting.rank <= rank => {}
+            Some(waiting) => {
+                self.by_age
+                    .remove(&(waiting.rank, waiting.arrival, name.clone()));
+                self.by_age.insert((rank, waiting.arrival, name.clone()));
+                self.ready.insert(name, Ready { rank, ..waiting });
+            }
+            None => {
+                let arrival = self.counter;
+                self.by_arrival.insert(arrival, name.clone());
+                self.by_age.insert((rank, arrival, name.clone()));
+                self.ready.insert(
+                    name,
+                    Ready {
+                        rank,
+                        arrival,
+                        since: now,
+                    },
+                );
+            }
+        }
+    }
+
+    fn fire_timers(&mut self, now: Timestamp) {
+        while let Some((moment, _)) = self.timers.first()
+            && *moment <= now
+            && let Some((_, name)) = self.timers.pop_first()
+        {
+            self.wakes.remove(&name);
+            self.make_ready(name, true, now);
+        }
+    }
+
+    fn take(&mut self) -> Option<ObjectName> {
+        self.turns += 1;
+        let name = if self.turns.is_multiple_of(FAIR_TURN) {
+            self.by_arrival.values().next().cloned()
+        } else {
+            self.by_age.first().map(|(_, _, name)| name.clone())
+        }?;
+        if let Some(ready) = self.ready.remove(&name) {
+            self.by_arrival.remove(&ready.arrival);
+            self.by_age
+                .remove(&(ready.rank, ready.arrival, name.clone()));
+        }
+        self.running.insert(name.clone(), false);
+        Some(name)
+    }
+
+    fn cancel_wake(&mut self, name: &ObjectName) {
+        if let Some(moment) = self.wakes.remove(name) {
+            self.timers.remove(&(moment, name.clone()));
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "queue_tests.rs"]
+mod tests;

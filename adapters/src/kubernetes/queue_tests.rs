@@ -1,0 +1,138 @@
+//! The order in which requests are handed out, and when.
+
+use futures::FutureExt;
+use jiff::SignedDuration;
+
+use super::*;
+use crate::clock::SteadyClock;
+
+fn start() -> Timestamp {
+    "2026-03-01T12:00:00Z".parse().unwrap()
+}
+
+fn queue() -> Queue {
+    Queue::new(Arc::new(SteadyClock::starting_at(start())))
+}
+
+fn name(name: &str) -> ObjectName {
+    ObjectName::new("shop", name)
+}
+
+/// The next one that is ready now, if any.
+fn ready(queue: &Queue) -> Option<String> {
+    queue.next().now_or_never().map(|name| name.name)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_is_never_handed_out_twice_at_once() {
+    let queue = queue();
+    queue.add(name("a"));
+    queue.add(name("a"));
+    assert_eq!(ready(&queue).as_deref(), Some("a"));
+    queue.add(name("a"));
+    assert_eq!(ready(&queue), None, "it is being looked at");
+    queue.done(&name("a"), None);
+    assert_eq!(
+        ready(&queue).as_deref(),
+        Some("a"),
+        "the event in between is not lost"
+    );
+    queue.done(&name("a"), None);
+    assert_eq!(ready(&queue), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_oldest_comes_first_and_every_fourth_time_the_one_that_waits_longest() {
+    let queue = queue();
+    for n in 0..6 {
+        queue.add(name(&format!("r{n}")));
+    }
+    for _ in 0..6 {
+        let taken = ready(&queue).unwrap();
+        queue.done(&name(&taken), None);
+    }
+    // Now r5 waits longest, and is the youngest.
+    for n in (0..6).rev() {
+        queue.add(name(&format!("r{n}")));
+    }
+    let order: Vec<String> = std::iter::from_fn(|| ready(&queue)).collect();
+    assert_eq!(order, ["r0", "r5", "r1", "r2", "r3", "r4"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wake_up_comes_exactly_at_its_moment_and_before_all_else() {
+    let queue = queue();
+    queue.add(name("a"));
+    queue.add(name("b"));
+    for _ in 0..2 {
+        ready(&queue).unwrap();
+    }
+    let moment = start() + SignedDuration::from_millis(1_500);
+    queue.done(&name("b"), Some(moment));
+    queue.done(&name("a"), None);
+    assert_eq!(ready(&queue), None);
+    assert_eq!(queue.next().await, name("b"));
+    assert_eq!(queue.clock.now(), moment);
+    queue.done(&name("b"), Some(moment + SignedDuration::from_secs(1)));
+    queue
+        .clock
+        .sleep_until(moment + SignedDuration::from_secs(1))
+        .await;
+    queue.add(name("a"));
+    queue.turns_to_age();
+    assert_eq!(
+        ready(&queue).as_deref(),
+        Some("b"),
+        "a deadline comes before an older request"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_does_not_lose_an_earlier_wake_up() {
+    let queue = queue();
+    queue.add(name("a"));
+    ready(&queue).unwrap();
+    let moment = start() + SignedDuration::from_secs(5);
+    queue.done(&name("a"), Some(moment));
+    queue.add(name("a"));
+    // The pass over the event is handed out but never ends well: its wake-up stands.
+    ready(&queue).unwrap();
+    queue.clock.sleep_until(moment).await;
+    assert_eq!(ready(&queue), None, "still being looked at");
+    queue.done(&name("a"), None);
+    assert_eq!(ready(&queue).as_deref(), Some("a"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_gone_is_not_woken() {
+    let queue = queue();
+    queue.add(name("a"));
+    ready(&queue).unwrap();
+    queue.done(&name("a"), Some(start() + SignedDuration::from_secs(5)));
+    queue.forget(&name("a"));
+    queue
+        .clock
+        .sleep_until(start() + SignedDuration::from_secs(9))
+        .await;
+    assert_eq!(ready(&queue), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_is_woken_by_an_event() {
+    let queue = Arc::new(queue());
+    let waiting = tokio::spawn({
+        let queue = queue.clone();
+        async move { queue.next().await }
+    });
+    tokio::task::yield_now().await;
+    queue.add(name("a"));
+    assert_eq!(waiting.await.unwrap(), name("a"));
+    assert_eq!(queue.backlog(), (None, 0));
+}
+
+impl Queue {
+    /// Makes the next turn one of age.
+    fn turns_to_age(&self) {
+        self.locked().turns = 0;
+    }
+}
