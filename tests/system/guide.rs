@@ -1,11 +1,10 @@
 //! The integration tests of the enhancement guide, one for one.
 
 use kube::ResourceExt;
-use remediation_core::kind::ChildKind;
 use serde_json::json;
 
 use crate::harness::Result;
-use crate::stage::{Stage, alert, on_both_backends, ready};
+use crate::stage::{AIA, RPROC, Stage, WFE, alert, on_both_backends, ready};
 
 on_both_backends!(
     all_four_children_are_created_in_sequence,
@@ -19,7 +18,7 @@ async fn all_four_children_are_created_in_sequence(stage: &mut Stage) -> Result 
     let request = stage.request("complete-remediation").await?;
 
     let processing = stage
-        .child(ChildKind::RemediationProcessing, "complete-remediation-processing")
+        .child(RPROC, "complete-remediation-processing")
         .await?;
     let owners = processing.owner_references();
     assert_eq!(owners.len(), 1);
@@ -32,21 +31,21 @@ async fn all_four_children_are_created_in_sequence(stage: &mut Stage) -> Result 
     let enriched = json!({ "enrichedKey": "enrichedValue" });
     stage
         .says(
-            ChildKind::RemediationProcessing,
+            RPROC,
             "complete-remediation-processing",
             json!({ "phase": "Completed", "enrichedData": enriched }),
         )
         .await?;
     let analysis = stage
-        .child(ChildKind::AIAnalysis, "complete-remediation-aianalysis")
+        .child(AIA, "complete-remediation-aianalysis")
         .await?;
     assert_eq!(analysis.data["spec"]["enrichedData"], enriched);
 
     stage
-        .says(ChildKind::AIAnalysis, "complete-remediation-aianalysis", ready())
+        .says(AIA, "complete-remediation-aianalysis", ready())
         .await?;
     let workflow = stage
-        .child(ChildKind::WorkflowExecution, "complete-remediation-workflow")
+        .child(WFE, "complete-remediation-workflow")
         .await?;
     let recommendations = &workflow.data["spec"]["recommendations"];
     assert_eq!(recommendations.as_array().map(Vec::len), Some(1));
@@ -69,12 +68,12 @@ async fn all_four_children_are_created_in_sequence(stage: &mut Stage) -> Result 
 async fn a_failed_child_fails_the_request_and_escalates(stage: &mut Stage) -> Result {
     stage.request("failed-remediation").await?;
     stage
-        .child(ChildKind::RemediationProcessing, "failed-remediation-processing")
+        .child(RPROC, "failed-remediation-processing")
         .await?;
     let message = "Failed to enrich signal data: timeout fetching cluster state";
     stage
         .says(
-            ChildKind::RemediationProcessing,
+            RPROC,
             "failed-remediation-processing",
             json!({ "phase": "Failed", "reason": "EnrichmentError", "message": message,
                     "conditions": [{ "type": "Failed", "status": "True", "reason": "EnrichmentTimeout",
@@ -101,7 +100,7 @@ async fn progress_is_added_up_over_all_children(stage: &mut Stage) -> Result {
     stage.request_in("progress-aggregation", "WorkflowPlanning").await?;
     stage
         .says(
-            ChildKind::WorkflowExecution,
+            WFE,
             "progress-aggregation-workflow",
             json!({ "stepsCompleted": 1, "stepsTotal": 2, "phase": "Executing" }),
         )
@@ -119,11 +118,11 @@ async fn three_requests_of_one_alert_at_once_get_a_processing_each(stage: &mut S
     let create = async |index: usize| stage.request(&format!("duplicate-alert-{index}")).await;
     let (a, b, c) = futures::join!(create(0), create(1), create(2));
     (a?, b?, c?);
-    let processings = stage.count(ChildKind::RemediationProcessing, 3).await?;
+    let processings = stage.count(RPROC, 3).await?;
     for (index, processing) in processings.iter().enumerate() {
         assert_eq!(processing.name_any(), format!("duplicate-alert-{index}-processing"));
         stage.until_phase(&format!("duplicate-alert-{index}"), "Processing").await?;
     }
-    assert_eq!(stage.count_now(ChildKind::RemediationProcessing).await?, 3);
+    assert_eq!(stage.count_now(RPROC).await?, 3);
     Ok(())
 }

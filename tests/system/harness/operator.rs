@@ -101,6 +101,11 @@ impl Operator {
         std::fs::read_to_string(path).context(|| format!("reading {}", path.display()))
     }
 
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
     /// Its log file.
     pub(crate) fn log_file(&self) -> PathBuf {
         self.process.log().to_owned()

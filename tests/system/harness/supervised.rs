@@ -103,6 +103,10 @@ impl Supervised {
         })
     }
 
+    pub(super) fn pid(&self) -> u32 {
+        self.pid
+    }
+
     pub(super) fn log(&self) -> &Path {
         &self.log
     }

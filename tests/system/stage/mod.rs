@@ -16,7 +16,7 @@ use remediation_adapters::kubernetes::api::{api_resource, request_resource};
 use remediation_core::kind::ChildKind;
 use serde_json::{Value, json};
 
-use crate::harness::{DEADLINE, Failure, Result, eventually, eventually_gone, eventually_list};
+use crate::harness::{ControlPlane, DEADLINE, Failure, Result, eventually, eventually_gone, eventually_list};
 
 /// Makes two tests of one scenario, an `async fn(&mut Stage) -> Result`.
 macro_rules! on_both_backends {
@@ -54,6 +54,20 @@ enum Backend {
     Simulated(simulated::Simulated),
 }
 
+pub(crate) const RPROC: ChildKind = ChildKind::RemediationProcessing;
+pub(crate) const AIA: ChildKind = ChildKind::AIAnalysis;
+pub(crate) const WFE: ChildKind = ChildKind::WorkflowExecution;
+pub(crate) const KEXEC: ChildKind = ChildKind::KubernetesExecution;
+pub(crate) const NOTIF: ChildKind = ChildKind::NotificationRequest;
+
+/// The phases in which a child is waited for, with its kind and the end of its name.
+pub(crate) const STAGES: [(&str, ChildKind, &str); 4] = [
+    ("Processing", RPROC, "processing"),
+    ("Analyzing", AIA, "aianalysis"),
+    ("WorkflowPlanning", WFE, "workflow"),
+    ("Executing", WFE, "workflow"),
+];
+
 /// The targeting data of an ordinary alert.
 pub(crate) fn alert() -> Value {
     json!({
@@ -73,12 +87,32 @@ pub(crate) fn ready() -> Value {
 impl Stage {
     /// The real binary on the shared real control plane.
     pub(crate) async fn real(scenario: &str) -> Result<Self> {
-        let (real, client, namespace) = real::Real::start(scenario).await?;
+        let plane = real::Plane::Shared(ControlPlane::shared().await?);
+        Self::real_on(plane, scenario).await
+    }
+
+    /// The real binary on a real control plane of its own, whose API server the scenario may stop.
+    pub(crate) async fn private(scenario: &str) -> Result<Self> {
+        let crds = remediation_adapters::kubernetes::crd::all();
+        let plane = Box::new(ControlPlane::start(&crds).await?);
+        Self::real_on(real::Plane::Own(plane), scenario).await
+    }
+
+    async fn real_on(plane: real::Plane, scenario: &str) -> Result<Self> {
+        let (real, client, namespace) = real::Real::start(plane, scenario).await?;
         Ok(Self {
             client,
             namespace,
             backend: Backend::Real(real),
         })
+    }
+
+    /// The real control plane that the scenario runs on.
+    pub(crate) fn plane(&self) -> Result<&ControlPlane> {
+        match &self.backend {
+            Backend::Real(real) => Ok(real.plane()),
+            Backend::Simulated(_) => Err(Failure::new("this scenario runs on a simulated API server")),
+        }
     }
 
     /// The operator in this process, on a simulated API server of its own.
@@ -207,7 +241,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Deletes a child and waits until it is gone.
+    /// Deletes a child.
     pub(crate) async fn delete_child(&self, kind: ChildKind, name: &str) -> Result {
         self.children(kind).delete(name, &DeleteParams::background()).await?;
         Ok(())
@@ -219,6 +253,11 @@ impl Stage {
         eventually_gone(&self.requests(), name, DEADLINE).await
     }
 
+    /// Creates a request with short limits, in milliseconds, for those of its phases that are named.
+    pub(crate) async fn request_within(&self, name: &str, timeouts: Value) -> Result<DynamicObject> {
+        self.request_with(name, json!({ "targetingData": alert(), "timeouts": timeouts })).await
+    }
+
     /// Creates a request and takes it to this phase the ordinary way.
     pub(crate) async fn request_in(&self, name: &str, phase: &str) -> Result<DynamicObject> {
         self.request(name).await?;
@@ -227,13 +266,13 @@ impl Stage {
 
     /// Takes an existing request to this phase the ordinary way.
     pub(crate) async fn take_to(&self, name: &str, phase: &str) -> Result<DynamicObject> {
-        let stages = [
-            ("Processing", ChildKind::RemediationProcessing, "processing", json!({ "phase": "Completed" })),
-            ("Analyzing", ChildKind::AIAnalysis, "aianalysis", ready()),
-            ("WorkflowPlanning", ChildKind::WorkflowExecution, "workflow", json!({ "phase": "Executing" })),
-            ("Executing", ChildKind::WorkflowExecution, "workflow", json!({ "phase": "Completed" })),
+        let results = [
+            json!({ "phase": "Completed" }),
+            ready(),
+            json!({ "phase": "Executing" }),
+            json!({ "phase": "Completed" }),
         ];
-        for (stage, kind, suffix, status) in stages {
+        for ((stage, kind, suffix), status) in STAGES.into_iter().zip(results) {
             let request = self.until_phase(name, stage).await?;
             if stage == phase {
                 return Ok(request);

@@ -1,17 +1,35 @@
-//! The real binary on the shared real control plane.
+//! The real binary on a real control plane: the one that all tests share, or one of its own.
+
+use std::ops::Deref;
 
 use kube::Client;
 
 use crate::harness::{ControlPlane, DEADLINE, Failure, Operator, Result, User};
 
 pub(super) struct Real {
-    plane: &'static ControlPlane,
+    plane: Plane,
     operator: Option<Operator>,
 }
 
+/// Whose control plane it is.
+pub(super) enum Plane {
+    Shared(&'static ControlPlane),
+    Own(Box<ControlPlane>),
+}
+
+impl Deref for Plane {
+    type Target = ControlPlane;
+
+    fn deref(&self) -> &ControlPlane {
+        match self {
+            Plane::Shared(plane) => plane,
+            Plane::Own(plane) => plane,
+        }
+    }
+}
+
 impl Real {
-    pub(super) async fn start(scenario: &str) -> Result<(Self, Client, String)> {
-        let plane = ControlPlane::shared().await?;
+    pub(super) async fn start(plane: Plane, scenario: &str) -> Result<(Self, Client, String)> {
         let namespace = plane.namespace(&short(scenario)).await?;
         let client = plane.client(User::ChildControllers).await?;
         let mut real = Self {
@@ -26,6 +44,10 @@ impl Real {
         let kubeconfig = self.plane.kubeconfig(User::Admin);
         self.operator = Some(Operator::start(&kubeconfig, &["--namespace", namespace]).await?);
         Ok(())
+    }
+
+    pub(super) fn plane(&self) -> &ControlPlane {
+        &self.plane
     }
 
     pub(super) fn kill(&mut self) {

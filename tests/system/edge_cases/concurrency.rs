@@ -1,0 +1,73 @@
+//! Category 1: concurrency and race conditions. (Simultaneous requests of one alert are in `guide.rs`.)
+
+use serde_json::json;
+
+use crate::harness::Result;
+use crate::stage::{AIA, NOTIF, RPROC, Stage, WFE, on_both_backends};
+
+on_both_backends!(
+    children_that_answer_at_once_race_with_the_phase_transitions,
+    a_storm_of_watch_events_makes_no_storm_of_writes,
+    competing_status_writes_are_never_overwritten_and_hold_nothing_up,
+);
+
+async fn children_that_answer_at_once_race_with_the_phase_transitions(stage: &mut Stage) -> Result {
+    let names: Vec<String> = (0..8).map(|n| format!("race-{n}")).collect();
+    let lives = names.iter().map(async |name| -> Result {
+        stage.request(name).await?;
+        // The status is written as soon as the child exists, often before the request names it.
+        stage.child(RPROC, &format!("{name}-processing")).await?;
+        stage.says(RPROC, &format!("{name}-processing"), json!({ "phase": "Completed" })).await?;
+        stage.child(AIA, &format!("{name}-aianalysis")).await?;
+        stage.says(AIA, &format!("{name}-aianalysis"), crate::stage::ready()).await?;
+        stage.child(WFE, &format!("{name}-workflow")).await?;
+        stage.says(WFE, &format!("{name}-workflow"), json!({ "phase": "Completed" })).await?;
+        stage.until_phase(name, "Completed").await?;
+        Ok(())
+    });
+    for outcome in futures::future::join_all(lives).await {
+        outcome?;
+    }
+    for kind in [RPROC, AIA, WFE, NOTIF] {
+        assert_eq!(stage.count_now(kind).await?, names.len(), "{kind}");
+    }
+    Ok(())
+}
+
+async fn a_storm_of_watch_events_makes_no_storm_of_writes(stage: &mut Stage) -> Result {
+    stage.request_in("web", "Executing").await?;
+    let before = stage.until_phase("web", "Executing").await?;
+    for done in 0..60 {
+        let status = json!({ "phase": "Executing", "stepsTotal": 60, "stepsCompleted": done });
+        stage.says(WFE, "web-workflow", status).await?;
+    }
+    stage.says(WFE, "web-workflow", json!({ "phase": "Completed" })).await?;
+    let after = stage.until_phase("web", "Completed").await?;
+    let conflicts = "remediationorchestrator_status_update_conflicts_total";
+    assert_eq!(stage.metric(conflicts, &[]).await?, 0.0);
+    let written = stage.metric("remediationorchestrator_status_update_success_total", &[]).await?;
+    assert!(written < 30.0, "{written} status writes for sixty changes of progress");
+    assert_ne!(before.metadata.resource_version, after.metadata.resource_version);
+    Ok(())
+}
+
+async fn competing_status_writes_are_never_overwritten_and_hold_nothing_up(
+    stage: &mut Stage,
+) -> Result {
+    stage.request("web").await?;
+    let rival = async {
+        for round in 0..40 {
+            // A field that the orchestrator never writes after the start of a remediation.
+            stage.edit_status("web", json!({ "historyDropped": round })).await?;
+        }
+        Ok::<(), crate::harness::Failure>(())
+    };
+    let life = stage.take_to("web", "Completed");
+    let (rival, life) = futures::join!(rival, life);
+    rival?;
+    life?;
+    let request = stage.until("web", "the rival's last word", |s| s["historyDropped"] == 39).await?;
+    assert_eq!(request.data["status"]["phase"], "Completed");
+    assert_eq!(stage.count_now(NOTIF).await?, 1);
+    Ok(())
+}
