@@ -47,16 +47,18 @@ impl Row {
     /// What it waits for, or why it ended.
     pub(crate) fn note(&self) -> String {
         let status = &self.status;
-        if self.has_ended() || status.reason.as_deref() == Some("AwaitingApproval") {
-            return text::clean(status.reason.as_deref().unwrap_or_default(), text::REASON);
+        let reason = text::clean(status.reason.as_deref().unwrap_or_default(), text::REASON);
+        if let Some(phase) = status.failure_phase {
+            return format!("{reason} in {phase}");
         }
-        // Nobody needs the object's own name twice in one line.
+        if self.has_ended() || reason == "AwaitingApproval" {
+            return reason;
+        }
+        // The child's name repeats the request's; of a step the rest says which one.
         let waiting = status.waiting_for.as_deref().unwrap_or_default();
-        let short = waiting
-            .strip_suffix(&format!("/{}", self.name))
-            .unwrap_or(waiting)
-            .replace(&format!("/{}-", self.name), " ");
-        text::clean(&short, 64)
+        let (kind, name) = waiting.split_once('/').unwrap_or((waiting, ""));
+        let step = name.strip_prefix(&format!("{}-execution-", self.name));
+        text::clean(&format!("{kind} {}", step.unwrap_or_default()), 64)
     }
 
     /// Time left until the deadline; none where no deadline runs.
@@ -159,6 +161,6 @@ mod tests {
         );
         let again = object(&["Processing", "Analyzing", "WorkflowPlanning"]);
         assert_eq!(words(board.learn(&again)), Vec::<String>::new());
-        assert_eq!(board.rows()[0].note(), "AIAnalysis aianalysis");
+        assert_eq!(board.rows()[0].note(), "AIAnalysis");
     }
 }

@@ -48,7 +48,7 @@ impl Table {
         let mut lines = vec![self.style.bold(&cut(title, self.width))];
         let head = format!(
             "{:NAME$} {:ALERT$} {:PHASE$} {:BAR$}      {:>6}  {}",
-            "NAME", "ALERT", "PHASE", "PROGRESS", "LEFT", "WAITING FOR"
+            "NAME", "ALERT", "PHASE", "PROGRESS", "LEFT", "WAITING FOR, OR WHY IT ENDED"
         );
         lines.push(self.style.dim(&cut(&head, self.width)));
         for row in board.rows() {

@@ -77,19 +77,22 @@ impl Serving {
 
     /// What people can do once the scenario is over.
     pub(crate) fn reminder(&self) -> String {
+        let request = format!(
+            r#"kubectl apply -f - <<EOF
+apiVersion: remediation.kubernaut.ai/v1alpha1
+kind: RemediationRequest
+metadata:
+  name: my-alert
+  annotations:
+    {SCRIPT_ANNOTATION}: '{{"processing": {{"takes": "5s"}}}}'
+spec:
+  targetingData: {{signalFingerprint: fp-1, alertName: MyAlert, environment: staging}}
+EOF
+"#
+        );
         format!(
-            "the cluster stays until Ctrl-C; a new request is taken through its phases too:\n\n  \
-             export KUBECONFIG={}\n  \
-             kubectl apply -f - <<EOF\n  \
-             apiVersion: remediation.kubernaut.ai/v1alpha1\n  \
-             kind: RemediationRequest\n  \
-             metadata:\n    \
-               name: my-alert\n    \
-               annotations:\n      \
-                 {SCRIPT_ANNOTATION}: '{{\"processing\": {{\"takes\": \"5s\"}}}}'\n  \
-             spec:\n    \
-               targetingData: {{signalFingerprint: fp-1, alertName: MyAlert, environment: staging}}\n  \
-             EOF\n",
+            "the cluster stays until Ctrl-C; a new request is taken through its phases too:\n\n\
+             export KUBECONFIG={}\n{request}",
             self.kubeconfig.display()
         )
     }

@@ -121,7 +121,7 @@ impl Show {
                 .red(&format!("{astray} of {} did not end as scripted", verdicts.len()))
         };
         print(&format!(
-            "\n{}\n{verdict} in {:.1} s\nthe operator's {total} API calls: {}\n",
+            "\n{}\n{verdict} in {:.1} s\nthe operator made {total} API calls: {}\n",
             summary::table(verdicts, self.style),
             took.as_secs_f64(),
             calls.join(", ")

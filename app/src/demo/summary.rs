@@ -119,32 +119,41 @@ pub(crate) fn verdicts(
 /// The verdicts as a table.
 pub(crate) fn table(verdicts: &[Verdict], style: Style) -> String {
     let mut lines = style.dim(&format!(
-        "   {:22} {:38} {:30} {:21} {}",
-        "NAME", "SHOWS", "ENDED", "NOTIFIED", "EXPECTED"
+        "   {:22} {:26} {:26} {:21} {}",
+        "NAME", "EXPECTED", "ENDED", "NOTIFIED", "SHOWS"
     ));
     for verdict in verdicts {
+        let (phase, reason) = verdict.expected;
         let ended = verdict.actual.as_ref().map_or_else(
             || "never seen".to_owned(),
-            |(phase, reason)| {
-                if *phase == Phase::Completed {
-                    phase.to_string()
-                } else {
-                    format!("{phase}: {reason}")
-                }
-            },
+            |(phase, reason)| outcome(*phase, reason),
         );
-        let (mark, expected) = if verdict.is_as_scripted() {
-            (style.green("✓"), "as scripted".to_owned())
-        } else {
-            let (phase, reason) = verdict.expected;
-            (style.red("✗"), style.red(&format!("{phase}: {reason}")))
-        };
-        lines.push_str(&format!(
-            "\n {mark} {:22} {:38} {ended:30} {:21} {expected}",
+        let line = format!(
+            "{:22} {:26} {ended:26} {:21} {}",
             verdict.name,
-            verdict.shows,
-            verdict.notified()
-        ));
+            outcome(phase, reason),
+            verdict.notified(),
+            verdict.shows
+        );
+        lines.push('\n');
+        lines.push_str(&if verdict.is_as_scripted() {
+            format!(" {} {line}", style.green("✓"))
+        } else {
+            style.red(&format!(" ✗ {line}"))
+        });
     }
     lines + "\n"
+}
+
+fn outcome(phase: Phase, reason: &str) -> String {
+    match phase {
+        Phase::Completed => phase.to_string(),
+        Phase::Pending
+        | Phase::Initializing
+        | Phase::Processing
+        | Phase::Analyzing
+        | Phase::WorkflowPlanning
+        | Phase::Executing
+        | Phase::Failed => format!("{phase}: {reason}"),
+    }
 }
