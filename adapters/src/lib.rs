@@ -6,3 +6,4 @@ pub mod kubernetes;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 pub mod snapshot;
+pub mod telemetry;

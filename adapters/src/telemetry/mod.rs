@@ -1,0 +1,7 @@
+//! What operators look at: metrics, logs, and the small HTTP server that shows health.
+
+pub mod http;
+pub mod logs;
+pub mod metrics;
+
+pub use metrics::Metrics;
