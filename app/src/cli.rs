@@ -120,7 +120,12 @@ pub(crate) struct DemoArgs {
     #[arg(long)]
     pub(crate) serve: bool,
     /// The port of --serve [default: a free one]
-    #[arg(long, requires = "serve", default_value_t = 0, hide_default_value = true)]
+    #[arg(
+        long,
+        requires = "serve",
+        default_value_t = 0,
+        hide_default_value = true
+    )]
     pub(crate) port: u16,
 }
 

@@ -95,8 +95,7 @@ async fn play(
         .follow(&cluster, show, all_ended, Some(began + PATIENCE))
         .await?;
     let notifications = delivered(&cluster, remediations.len(), began + PATIENCE).await?;
-    let verdicts =
-        summary::verdicts(remediations, &watch.board, &watch.uids, &notifications);
+    let verdicts = summary::verdicts(remediations, &watch.board, &watch.uids, &notifications);
     let calls = operator::calls(&cluster.server);
     show.summary(&watch.board, &verdicts, &calls, began.elapsed())?;
     if let Some(serving) = &serving {

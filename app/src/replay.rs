@@ -19,8 +19,7 @@ use crate::style::Style;
 pub(crate) fn main(args: &ReplayArgs) -> Result<(), Failure> {
     let settings = Arc::new(settings(args)?);
     let dump = read(args)?;
-    let gathered =
-        snapshot::gather(&dump).map_err(|error| Failure::Input(error.to_string()))?;
+    let gathered = snapshot::gather(&dump).map_err(|error| Failure::Input(error.to_string()))?;
     let (now, now_from) = now(args, &dump)?;
     let chosen: Vec<&Remediation> = gathered
         .remediations
@@ -35,7 +34,9 @@ pub(crate) fn main(args: &ReplayArgs) -> Result<(), Failure> {
         let place = args
             .namespace
             .as_ref()
-            .map_or_else(String::new, |namespace| format!(" in namespace {namespace}"));
+            .map_or_else(String::new, |namespace| {
+                format!(" in namespace {namespace}")
+            });
         return Err(Failure::Input(format!(
             "{}: holds no RemediationRequest{place}; make a dump with `{}`",
             args.files.join(", "),
@@ -93,11 +94,14 @@ fn read(args: &ReplayArgs) -> Result<Dump, Failure> {
         let (name, outcome) = if file == "-" {
             ("<stdin>", std::io::stdin().lock().read_to_end(&mut bytes))
         } else {
-            let outcome = std::fs::File::open(file).and_then(|mut open| open.read_to_end(&mut bytes));
+            let outcome =
+                std::fs::File::open(file).and_then(|mut open| open.read_to_end(&mut bytes));
             (file.as_str(), outcome)
         };
         outcome.map_err(|error| {
-            Failure::Input(format!("{name}: cannot be read: {error}; give a file, or - for standard input"))
+            Failure::Input(format!(
+                "{name}: cannot be read: {error}; give a file, or - for standard input"
+            ))
         })?;
         let text = String::from_utf8(bytes).map_err(|error| {
             let line = error.as_bytes()[..error.utf8_error().valid_up_to()]
@@ -105,9 +109,12 @@ fn read(args: &ReplayArgs) -> Result<Dump, Failure> {
                 .filter(|byte| **byte == b'\n')
                 .count()
                 + 1;
-            Failure::Input(format!("{name}:{line}: is no UTF-8 text, so neither YAML nor JSON"))
+            Failure::Input(format!(
+                "{name}:{line}: is no UTF-8 text, so neither YAML nor JSON"
+            ))
         })?;
-        let dump = snapshot::parse(name, &text).map_err(|error| Failure::Input(error.to_string()))?;
+        let dump =
+            snapshot::parse(name, &text).map_err(|error| Failure::Input(error.to_string()))?;
         all.objects.extend(dump.objects);
     }
     Ok(all)
@@ -119,7 +126,8 @@ fn now(args: &ReplayArgs, dump: &Dump) -> Result<(Timestamp, &'static str), Fail
         (Some(now), _) => Ok((now, "from --now")),
         (None, Some(newest)) => Ok((newest, "the newest time in the dump; --now sets another")),
         (None, None) => Err(Failure::Input(
-            "the dump holds no time to decide at; give one with --now 2026-03-01T12:00:00Z".to_owned(),
+            "the dump holds no time to decide at; give one with --now 2026-03-01T12:00:00Z"
+                .to_owned(),
         )),
     }
 }

@@ -1,5 +1,8 @@
 //! `run`: the operator against a cluster.
 
+mod access;
+mod preflight;
+
 use std::io::Write;
 
 use crate::cli::RunArgs;
@@ -7,7 +10,10 @@ use crate::config::Configuration;
 use crate::failure::Failure;
 
 pub(crate) fn main(args: &RunArgs) -> Result<(), Failure> {
-    let configuration = args.config.load().map_err(|problems| crate::config::refuse(&problems))?;
+    let configuration = args
+        .config
+        .load()
+        .map_err(|problems| crate::config::refuse(&problems))?;
     if args.print_config {
         return print(&configuration);
     }

@@ -13,8 +13,20 @@ fn the_core_depends_on_neither_kubernetes_nor_a_runtime_nor_randomness() {
         .output()
         .unwrap();
     let tree = String::from_utf8(output.stdout).unwrap();
-    assert!(tree.contains("remediation-core"), "{}", String::from_utf8_lossy(&output.stderr));
-    for forbidden in ["kube", "k8s-openapi", "tokio", "hyper", "rand", "getrandom", "chrono"] {
+    assert!(
+        tree.contains("remediation-core"),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    for forbidden in [
+        "kube",
+        "k8s-openapi",
+        "tokio",
+        "hyper",
+        "rand",
+        "getrandom",
+        "chrono",
+    ] {
         let found = tree.lines().find(|line| {
             let name = line.split(' ').next().unwrap_or_default();
             name == forbidden || name.starts_with(&format!("{forbidden}-"))

@@ -243,10 +243,17 @@ items:
     #[test]
     fn what_cannot_be_read_is_named_with_its_line() {
         let broken = DUMP.replace("phase: WorkflowPlanning", "phase: 7");
-        let error = gather(&parse("f", &broken).unwrap()).unwrap_err().to_string();
-        assert!(error.starts_with("f:5 (items[0]): this RemediationRequest"), "{error}");
+        let error = gather(&parse("f", &broken).unwrap())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("f:5 (items[0]): this RemediationRequest"),
+            "{error}"
+        );
         let twice = format!("{DUMP}---\n{}", DUMP.trim_start());
-        let error = gather(&parse("f", &twice).unwrap()).unwrap_err().to_string();
+        let error = gather(&parse("f", &twice).unwrap())
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("a second time"), "{error}");
     }
 }

@@ -95,7 +95,10 @@ impl Cluster {
         self.tasks.spawn(async move {
             for manifest in manifests {
                 let created = match serde_json::from_value(manifest) {
-                    Ok(object) => requests.create(&PostParams::default(), &object).await.map(|_| ()),
+                    Ok(object) => requests
+                        .create(&PostParams::default(), &object)
+                        .await
+                        .map(|_| ()),
                     Err(error) => Err(kube::Error::SerdeError(error)),
                 };
                 if let Err(error) = created {
@@ -122,7 +125,8 @@ impl Cluster {
         let requests = self.requests();
         self.tasks.spawn(async move {
             while let Some(name) = told.recv().await {
-                let edit = json!({ "metadata": { "annotations": { "example.com/ticket": "OPS-4711" } } });
+                let edit =
+                    json!({ "metadata": { "annotations": { "example.com/ticket": "OPS-4711" } } });
                 let patched = requests
                     .patch(name, &PatchParams::default(), &Patch::Merge(&edit))
                     .await;
@@ -141,15 +145,17 @@ impl Cluster {
                     workflows.clone(),
                     &name,
                     |workflow: Option<&DynamicObject>| {
-                        workflow.is_some_and(|workflow| {
-                            workflow.data["status"]["phase"] == "Executing"
-                        })
+                        workflow
+                            .is_some_and(|workflow| workflow.data["status"]["phase"] == "Executing")
                     },
                 );
                 let deleted = match executing.await {
                     Ok(_) => {
                         tokio::time::sleep(Duration::from_millis(800)).await;
-                        workflows.delete(&name, &DeleteParams::default()).await.map(|_| ())
+                        workflows
+                            .delete(&name, &DeleteParams::default())
+                            .await
+                            .map(|_| ())
                     }
                     Err(error) => {
                         tracing::error!(%error, name, "the demo lost sight of the workflow");

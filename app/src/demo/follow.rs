@@ -151,10 +151,7 @@ mod tests {
                 .map(|told| told.entry.phase.to_string())
                 .collect::<Vec<_>>()
         };
-        assert_eq!(
-            words(board.learn(&object(&["Processing"]))),
-            ["Processing"]
-        );
+        assert_eq!(words(board.learn(&object(&["Processing"]))), ["Processing"]);
         assert_eq!(
             words(board.learn(&object(&["Processing", "Analyzing", "WorkflowPlanning"]))),
             ["Analyzing", "WorkflowPlanning"]

@@ -30,7 +30,9 @@ impl Table {
     /// A table, if standard output is a terminal that holds so many rows.
     pub(crate) fn on_terminal(rows: usize) -> Option<Self> {
         use std::io::IsTerminal;
-        if !std::io::stdout().is_terminal() || std::env::var_os("TERM").is_some_and(|term| term == "dumb") {
+        if !std::io::stdout().is_terminal()
+            || std::env::var_os("TERM").is_some_and(|term| term == "dumb")
+        {
             return None;
         }
         let (terminal_size::Width(width), terminal_size::Height(height)) =

@@ -115,10 +115,13 @@ impl Show {
             .map(|(call, count)| format!("{call} {count}"))
             .collect();
         let verdict = if astray == 0 {
-            self.style.green(&format!("all {} ended as scripted", verdicts.len()))
-        } else {
             self.style
-                .red(&format!("{astray} of {} did not end as scripted", verdicts.len()))
+                .green(&format!("all {} ended as scripted", verdicts.len()))
+        } else {
+            self.style.red(&format!(
+                "{astray} of {} did not end as scripted",
+                verdicts.len()
+            ))
         };
         print(&format!(
             "\n{}\n{verdict} in {:.1} s\nthe operator made {total} API calls: {}\n",

@@ -93,7 +93,10 @@ pub(crate) fn verdicts(
             let of_this = |note: &&DynamicObject| {
                 let labels = note.metadata.labels.as_ref();
                 uid.is_some()
-                    && labels.and_then(|labels| labels.get(REQUEST_UID_LABEL)).map(String::as_str) == uid
+                    && labels
+                        .and_then(|labels| labels.get(REQUEST_UID_LABEL))
+                        .map(String::as_str)
+                        == uid
             };
             Verdict {
                 name: remediation.name,

@@ -25,10 +25,10 @@ pub(super) fn remediation(
     let identity = &remediation.request.identity;
     let status = &remediation.request.status;
     let name = format!("{}/{}", identity.namespace, identity.name);
-    let phase = status
-        .phase
-        .as_ref()
-        .map_or_else(|| "new".to_owned(), |phase| text::clean(&phase.to_string(), 64));
+    let phase = status.phase.as_ref().map_or_else(
+        || "new".to_owned(),
+        |phase| text::clean(&phase.to_string(), 64),
+    );
     let mut lines = format!("{}  {phase}", style.bold(&name));
     // Writing to a String cannot fail.
     if let Some(reason) = &status.reason {
@@ -44,7 +44,11 @@ pub(super) fn remediation(
             continue;
         }
         number += 1;
-        let _ = writeln!(lines, "  {number:>4}. {}", self::action(action, remediation, now));
+        let _ = writeln!(
+            lines,
+            "  {number:>4}. {}",
+            self::action(action, remediation, now)
+        );
     }
     if number == 0 {
         lines.push_str("  then  nothing is written\n");
@@ -89,21 +93,32 @@ pub(super) fn action(action: &Action, remediation: &Remediation, now: Timestamp)
             format!("{entering}{why} fields {}", fields.join(", "))
         }
         Action::Read(key) => {
-            format!("read {key} from the API server: the dump does not show it, and absence from a cache proves nothing")
+            format!(
+                "read {key} from the API server: the dump does not show it, and absence from a cache proves nothing"
+            )
         }
         Action::RestoreOwnership(child) => {
             format!("give {} its owner reference and labels back", child.key)
         }
         Action::DeleteChild(child) => {
-            format!("delete {}, which status does not name and whose phase is over", child.key)
+            format!(
+                "delete {}, which status does not name and whose phase is over",
+                child.key
+            )
         }
         Action::DeleteRequest => "delete the request: its time to live is over".to_owned(),
         Action::Announce(event) => {
-            format!("write the Event {} ({:?}): {}", event.reason, event.severity, event.note)
+            format!(
+                "write the Event {} ({:?}): {}",
+                event.reason, event.severity, event.note
+            )
         }
         Action::WakeAt(moment) => {
             let left = Time::at(*moment).since(Time::at(now));
-            format!("decide again at {}, in {left}, or when something changes", Time::at(*moment))
+            format!(
+                "decide again at {}, in {left}, or when something changes",
+                Time::at(*moment)
+            )
         }
     }
 }
