@@ -139,6 +139,10 @@ impl Overlay {
             (Outcome::Failed(failure), Call::Read(key)) if failure.code == 404 => {
                 writes.children.remove(key);
             }
+            (Outcome::Failed(failure), Call::ReadRequest) if failure.code == 404 => {
+                writes.request = None;
+                writes.deleted.insert(request.uid.clone(), now);
+            }
             (Outcome::Deleted | Outcome::Failed(_), _) => {}
         }
         if writes.is_empty() {

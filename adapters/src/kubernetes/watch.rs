@@ -78,7 +78,7 @@ pub trait Sink<T>: Send + Sync + 'static {
     /// Nothing changed up to this version.
     fn progressed(&self, version: u64);
     /// The watch was lost, for this reason. It is reconnected.
-    fn lost(&self, why: &str);
+    fn lost(&self, why: &ApiFailure);
 }
 
 /// Watches one collection for ever.
@@ -99,8 +99,8 @@ pub struct Watch<T, S: ?Sized> {
 enum Ended {
     /// As it should: resume from this version.
     Ordinarily(String),
-    /// Lost: list again, after the pause that the server asked for.
-    Lost(String, Option<Duration>),
+    /// Lost: list again.
+    Lost(ApiFailure),
 }
 
 #[derive(Deserialize)]
@@ -129,16 +129,16 @@ where
         let mut losses = 0;
         loop {
             let began = Instant::now();
-            let (why, asked) = match self.list().await {
+            let failure = match self.list().await {
                 Ok(listed_at) => self.watch(listed_at).await,
-                Err(failure) => reason(&failure),
+                Err(failure) => failure,
             };
             if began.elapsed() >= STABLE {
                 losses = 0;
             }
             // An outage counts once, however often it is tried again.
             if losses == 0 {
-                self.sink.lost(&why);
+                self.sink.lost(&failure);
             }
             let pause = PAUSES
                 .get(losses)
@@ -146,7 +146,7 @@ where
                 .copied()
                 .unwrap_or(LONGEST_PAUSE);
             losses += 1;
-            tokio::time::sleep(asked.unwrap_or_default().clamp(pause, LONGEST_PAUSE)).await;
+            tokio::time::sleep(asked(&failure).clamp(pause, LONGEST_PAUSE)).await;
         }
     }
 
@@ -196,11 +196,11 @@ where
     }
 
     /// Watches from this version on, resuming as often as the watch ends as it should.
-    async fn watch(&self, mut from: String) -> (String, Option<Duration>) {
+    async fn watch(&self, mut from: String) -> ApiFailure {
         loop {
             let began = Instant::now();
             match self.watch_once(from).await {
-                Ended::Lost(why, asked) => return (why, asked),
+                Ended::Lost(failure) => return failure,
                 Ended::Ordinarily(reached) => from = reached,
             }
             if began.elapsed() < SHORTEST_WATCH {
@@ -210,10 +210,6 @@ where
     }
 
     async fn watch_once(&self, mut from: String) -> Ended {
-        let lost = |failure: ApiFailure| {
-            let (why, asked) = reason(&failure);
-            Ended::Lost(why, asked)
-        };
         let parameters = WatchParams {
             timeout: Some(
                 u32::try_from(self.timing.length.as_secs())
@@ -224,7 +220,7 @@ where
         };
         let request = match Requests::new(&*self.path).watch(&parameters, &from) {
             Ok(request) => request,
-            Err(error) => return lost(failure::unreadable("a watch", &error)),
+            Err(error) => return Ended::Lost(failure::unreadable("a watch", &error)),
         };
         let opened = timeout(
             self.timing.page_timeout,
@@ -232,15 +228,15 @@ where
         );
         let mut events: BoxStream<'static, kube::Result<WatchEvent<T>>> = match opened.await {
             Ok(Ok(events)) => Box::pin(events),
-            Ok(Err(error)) => return lost(of_kube(error)),
-            Err(_) => return lost(failure::no_answer(self.timing.page_timeout)),
+            Ok(Err(error)) => return Ended::Lost(of_kube(error)),
+            Err(_) => return Ended::Lost(failure::no_answer(self.timing.page_timeout)),
         };
         loop {
             let event = match timeout(self.timing.longest_silence, events.next()).await {
                 Ok(Some(Ok(event))) => event,
-                Ok(Some(Err(error))) => return lost(of_kube(error)),
+                Ok(Some(Err(error))) => return Ended::Lost(of_kube(error)),
                 Ok(None) => return Ended::Ordinarily(from),
-                Err(_) => return lost(failure::no_answer(self.timing.longest_silence)),
+                Err(_) => return Ended::Lost(failure::no_answer(self.timing.longest_silence)),
             };
             match event {
                 WatchEvent::Added(object) | WatchEvent::Modified(object) => {
@@ -256,7 +252,7 @@ where
                     self.sink.progressed(version(&from));
                 }
                 WatchEvent::Error(status) => {
-                    return lost(of_kube(kube::Error::Api(status)));
+                    return Ended::Lost(of_kube(kube::Error::Api(status)));
                 }
             }
         }
@@ -293,15 +289,8 @@ fn of_kube(error: kube::Error) -> ApiFailure {
     }
 }
 
-fn reason(failure: &ApiFailure) -> (String, Option<Duration>) {
-    let asked = failure
-        .retry_after
-        .and_then(|asked| u64::try_from(asked.as_millis()).ok())
-        .map(Duration::from_millis);
-    let why = if failure.code == 0 {
-        failure.message.clone()
-    } else {
-        format!("{} {}: {}", failure.code, failure.reason, failure.message)
-    };
-    (why, asked)
+/// The pause that the server asked for.
+fn asked(failure: &ApiFailure) -> Duration {
+    let millis = failure.retry_after.map_or(0, |asked| asked.as_millis());
+    Duration::from_millis(u64::try_from(millis).unwrap_or(0))
 }

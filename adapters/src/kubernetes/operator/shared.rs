@@ -1,0 +1,184 @@
+//! What watches and workers share while this process leads: the view of everything, and the queue.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use remediation_core::decide::State;
+use remediation_core::memory::Memory;
+use remediation_core::pass::{Call, Pass};
+use remediation_core::policy::Settings;
+use remediation_core::request::Identity;
+use tokio::sync::Notify;
+
+use crate::clock::Clock;
+use crate::kubernetes::cache::{Affected, Cache, ObjectName, Source};
+use crate::kubernetes::events::Announcer;
+use crate::kubernetes::overlay::Overlay;
+use crate::kubernetes::queue::Queue;
+use crate::telemetry::Metrics;
+
+pub(super) struct Shared {
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) metrics: Metrics,
+    pub(super) announcer: Announcer,
+    pub(super) queue: Queue,
+    /// Told when a source is listed.
+    pub(super) listed: Notify,
+    policy: Arc<Settings>,
+    store: Mutex<Store>,
+}
+
+/// Everything that is known. Locked for moments only, never across a call.
+#[derive(Default)]
+pub(super) struct Store {
+    pub(super) cache: Cache,
+    pub(super) overlay: Overlay,
+    memories: BTreeMap<ObjectName, (String, Memory)>,
+    /// Sources that have not been listed yet.
+    missing: BTreeSet<Source>,
+    /// Sources that were lost and have not come back.
+    pub(super) lost: BTreeSet<Source>,
+    /// How often the API server came back after an outage.
+    recoveries: u64,
+}
+
+/// A pass that is about to run, or what must be read live before.
+pub(super) enum Beginning {
+    /// There is no such request.
+    Gone,
+    /// These objects were written by us so long ago that the watches should have shown it.
+    Overdue(Identity, Vec<Call>),
+    /// The pass.
+    Pass(Box<Pass>, Recoveries),
+}
+
+/// How often the API server had come back when a pass began.
+pub(super) struct Recoveries(u64);
+
+impl Shared {
+    pub(super) fn new(
+        clock: Arc<dyn Clock>,
+        metrics: Metrics,
+        announcer: Announcer,
+        policy: Settings,
+        sources: &[Source],
+    ) -> Self {
+        let store = Store {
+            missing: sources.iter().cloned().collect(),
+            ..Store::default()
+        };
+        Self {
+            queue: Queue::new(clock.clone()),
+            clock,
+            metrics,
+            announcer,
+            listed: Notify::new(),
+            policy: Arc::new(policy),
+            store: Mutex::new(store),
+        }
+    }
+
+    pub(super) fn store(&self) -> MutexGuard<'_, Store> {
+        // Nothing panics while it is locked but on a bug, and then the next list sets it right.
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the view; the requests that are affected are looked at.
+    pub(super) fn apply(&self, change: impl FnOnce(&mut Store) -> Affected) {
+        let affected = {
+            let mut store = self.store();
+            let affected = change(&mut store);
+            let (there, gone): (Vec<_>, Vec<_>) = affected
+                .into_iter()
+                .partition(|name| store.cache.request(name).is_some());
+            for name in gone {
+                store.overlay.forget(&name);
+                store.memories.remove(&name);
+                self.queue.forget(&name);
+            }
+            there
+        };
+        for name in affected {
+            self.queue.add(name);
+        }
+    }
+
+    /// A source is listed. If it was lost before, the API server is back: nobody waits any longer, and
+    /// everything is looked at.
+    pub(super) fn is_listed(&self, source: &Source) {
+        let mut store = self.store();
+        store.missing.remove(source);
+        let was_lost = store.lost.remove(source);
+        drop(store);
+        self.listed.notify_one();
+        if was_lost {
+            self.recovered();
+        }
+    }
+
+    /// The API server answers again after an outage.
+    pub(super) fn recovered(&self) {
+        let now = self.clock.now();
+        self.apply(|store| {
+            store.recoveries += 1;
+            for (_, memory) in store.memories.values_mut() {
+                memory.end_backoffs(now);
+            }
+            store
+                .cache
+                .requests()
+                .map(|(name, _)| name.clone())
+                .collect()
+        });
+    }
+
+    /// The names of the sources that have not been listed yet.
+    pub(super) fn missing(&self) -> BTreeSet<String> {
+        let store = self.store();
+        store
+            .missing
+            .iter()
+            .map(|source| source.watched.name().to_owned())
+            .collect()
+    }
+
+    /// Begins a pass over this request from the newest view.
+    pub(super) fn begin(&self, name: &ObjectName, read_overdue: bool) -> Beginning {
+        let now = self.clock.now();
+        let store = &mut *self.store();
+        let Some(view) = store.overlay.view(&store.cache, name, now) else {
+            return Beginning::Gone;
+        };
+        if read_overdue && !view.overdue.is_empty() {
+            return Beginning::Overdue(view.request.identity, view.overdue);
+        }
+        let memory = match store.memories.get(name) {
+            Some((uid, memory)) if *uid == view.request.identity.uid => memory.clone(),
+            Some(_) | None => Memory::default(),
+        };
+        let state = State {
+            request: view.request,
+            settings: self.policy.clone(),
+            memory,
+        };
+        let pass = Pass::new(state, view.children);
+        Beginning::Pass(Box::new(pass), Recoveries(store.recoveries))
+    }
+
+    /// Keeps what a pass is to remember.
+    pub(super) fn finish(&self, name: &ObjectName, pass: Pass, began: &Recoveries, now: Timestamp) {
+        let (request, _, mut memory) = pass.into_parts();
+        let mut store = self.store();
+        if store.recoveries != began.0 {
+            memory.end_backoffs(now);
+        }
+        if memory == Memory::default() || store.cache.request(name).is_none() {
+            store.memories.remove(name);
+        } else {
+            store
+                .memories
+                .insert(name.clone(), (request.identity.uid, memory));
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The whole operator on the simulated API server.
