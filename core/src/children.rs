@@ -132,7 +132,12 @@ impl Children {
         self.live.contains(&key.to_string())
     }
 
-    /// Takes note of an object that the API server answered with.
+    /// Takes note of an object that a cache holds.
+    pub fn cached(&mut self, child: Child) {
+        self.seen.insert(child.key.to_string(), child);
+    }
+
+    /// Takes note of an object that the API server answered with, in this pass.
     pub fn learn(&mut self, child: Child) {
         let key = child.key.to_string();
         self.live.insert(key.clone());
