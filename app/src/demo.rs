@@ -16,6 +16,7 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use kube::api::{DynamicObject, ListParams};
 use kube::runtime::watcher;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::cli::DemoArgs;
@@ -60,18 +61,36 @@ async fn run(args: &DemoArgs) -> Result<(), Failure> {
     outcome
 }
 
+/// The cluster and the operator on it, for as long as the scenario lasts.
 async fn play(
     args: &DemoArgs,
     remediations: &[Remediation],
     show: &mut Show,
 ) -> Result<(), Failure> {
-    let began = Instant::now();
     let mut cluster = Cluster::start(remediations)
         .await
         .map_err(|error| broken("the simulated cluster does not start", &error))?;
-    let operator = operator::start(&cluster.server)
-        .await
-        .map_err(|error| broken("the operator does not start", &error))?;
+    let (stop, mut stopped) = watch::channel(false);
+    let operator = operator::new(&cluster.server).run(async move {
+        // An error means that the scenario is over in another way.
+        let _ = stopped.wait_for(|stop| *stop).await;
+    });
+    let scenario = async {
+        let outcome = act(args, remediations, &mut cluster, show).await;
+        stop.send_replace(true);
+        outcome
+    };
+    let (outcome, ()) = tokio::join!(scenario, operator);
+    outcome
+}
+
+async fn act(
+    args: &DemoArgs,
+    remediations: &[Remediation],
+    cluster: &mut Cluster,
+    show: &mut Show,
+) -> Result<(), Failure> {
+    let began = Instant::now();
     let serving = if args.serve {
         Some(Serving::start(&cluster.server, args.port).await?)
     } else {
@@ -92,17 +111,16 @@ async fn play(
         })
     };
     watch
-        .follow(&cluster, show, all_ended, Some(began + PATIENCE))
+        .follow(cluster, show, all_ended, Some(began + PATIENCE))
         .await?;
-    let notifications = delivered(&cluster, remediations.len(), began + PATIENCE).await?;
+    let notifications = delivered(cluster, remediations.len(), began + PATIENCE).await?;
     let verdicts = summary::verdicts(remediations, &watch.board, &watch.uids, &notifications);
     let calls = operator::calls(&cluster.server);
     show.summary(&watch.board, &verdicts, &calls, began.elapsed())?;
     if let Some(serving) = &serving {
         show.say(&serving.reminder());
-        watch.follow(&cluster, show, |_| false, None).await?;
+        watch.follow(cluster, show, |_| false, None).await?;
     }
-    drop(operator);
     let astray = verdicts
         .iter()
         .filter(|verdict| !verdict.is_as_scripted())

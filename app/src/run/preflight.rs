@@ -248,7 +248,7 @@ enum Answer {
 }
 
 /// An error with its causes: the outermost alone (`client error`) tells nobody anything.
-fn describe(error: &dyn std::error::Error) -> String {
+pub(super) fn describe(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {
