@@ -74,7 +74,7 @@ impl Clock for SteadyClock {
 }
 
 /// The duration, or none if it is negative. Held below ten years, which every timer can express.
-pub(crate) fn unsigned(duration: SignedDuration) -> Duration {
+fn unsigned(duration: SignedDuration) -> Duration {
     const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
     Duration::try_from(duration)
         .unwrap_or(Duration::ZERO)

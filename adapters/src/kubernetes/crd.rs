@@ -202,8 +202,18 @@ fn immutable_field(name: &str) -> (String, String) {
 }
 
 fn definition(row: Definition) -> CustomResourceDefinition {
-    let columns = row
-        .columns
+    let Definition {
+        group,
+        kind,
+        plural,
+        short,
+        description,
+        spec,
+        status,
+        columns,
+        selectable,
+    } = row;
+    let columns = columns
         .iter()
         .map(|(name, kind, path, wide)| CustomResourceColumnDefinition {
             name: (*name).to_owned(),
@@ -213,8 +223,7 @@ fn definition(row: Definition) -> CustomResourceDefinition {
             ..CustomResourceColumnDefinition::default()
         })
         .collect();
-    let selectable: Vec<SelectableField> = row
-        .selectable
+    let selectable: Vec<SelectableField> = selectable
         .iter()
         .map(|path| SelectableField {
             json_path: (*path).to_owned(),
@@ -222,18 +231,18 @@ fn definition(row: Definition) -> CustomResourceDefinition {
         .collect();
     CustomResourceDefinition {
         metadata: ObjectMeta {
-            name: Some(format!("{}.{}", row.plural, row.group)),
+            name: Some(format!("{plural}.{group}")),
             ..ObjectMeta::default()
         },
         spec: CustomResourceDefinitionSpec {
-            group: row.group.to_owned(),
+            group: group.to_owned(),
             scope: "Namespaced".to_owned(),
             names: CustomResourceDefinitionNames {
-                kind: row.kind.to_owned(),
-                list_kind: Some(format!("{}List", row.kind)),
-                plural: row.plural.to_owned(),
-                singular: Some(row.kind.to_lowercase()),
-                short_names: Some(vec![row.short.to_owned()]),
+                kind: kind.to_owned(),
+                list_kind: Some(format!("{kind}List")),
+                plural: plural.to_owned(),
+                singular: Some(kind.to_lowercase()),
+                short_names: Some(vec![short.to_owned()]),
                 categories: Some(vec![CATEGORY.to_owned()]),
             },
             versions: vec![CustomResourceDefinitionVersion {
@@ -247,7 +256,7 @@ fn definition(row: Definition) -> CustomResourceDefinition {
                     scale: None,
                 }),
                 schema: Some(CustomResourceValidation {
-                    open_api_v3_schema: Some(schema::root(row.description, row.spec, row.status)),
+                    open_api_v3_schema: Some(schema::root(description, spec, status)),
                 }),
                 ..CustomResourceDefinitionVersion::default()
             }],

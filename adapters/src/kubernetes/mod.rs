@@ -4,6 +4,7 @@
 pub mod api;
 pub mod cache;
 pub mod calls;
+pub mod client;
 pub mod crd;
 pub mod events;
 pub mod executor;

@@ -87,19 +87,21 @@ pub struct UnreadableRequest {
 ///
 /// # Errors
 /// If `spec` or `status` holds a value of another type than this version knows.
-pub fn request(wire: RequestWire) -> Result<Request, UnreadableRequest> {
+pub fn request(wire: RequestWire) -> Result<Request, Box<UnreadableRequest>> {
     let Wire {
         metadata,
         spec,
         status,
     } = wire;
-    let refuse = |field, error: serde_json::Error| UnreadableRequest {
-        namespace: metadata.namespace.clone(),
-        name: metadata.name.clone(),
-        uid: metadata.uid.clone(),
-        resource_version: metadata.resource_version.clone(),
-        field,
-        problem: remediation_core::text::clean(&error.to_string(), 256),
+    let refuse = |field, error: serde_json::Error| {
+        Box::new(UnreadableRequest {
+            namespace: metadata.namespace.clone(),
+            name: metadata.name.clone(),
+            uid: metadata.uid.clone(),
+            resource_version: metadata.resource_version.clone(),
+            field,
+            problem: remediation_core::text::clean(&error.to_string(), 256),
+        })
     };
     let spec = parse(spec).map_err(|error| refuse("spec", error))?;
     let status = parse(status).map_err(|error| refuse("status", error))?;
@@ -181,7 +183,7 @@ mod tests {
     use remediation_core::phase::{Phase, PhaseWord};
     use serde_json::json;
 
-    fn wire(spec: Value, status: Value) -> RequestWire {
+    fn wire(spec: &Value, status: &Value) -> RequestWire {
         serde_json::from_value(json!({
             "apiVersion": "remediation.kubernaut.ai/v1alpha1",
             "kind": "RemediationRequest",
@@ -199,7 +201,7 @@ mod tests {
     #[test]
     fn a_request_is_read_with_who_it_is_and_what_is_recorded() {
         let spec = json!({ "targetingData": { "alertName": "HighLoad" }, "future": 1 });
-        let read = request(wire(spec, json!({ "phase": "Analyzing", "future": {} }))).unwrap();
+        let read = request(wire(&spec, &json!({ "phase": "Analyzing", "future": {} }))).unwrap();
         assert_eq!(read.identity.name, "web");
         assert_eq!((read.resource_version.as_str(), read.generation), ("42", 3));
         assert_eq!(read.status.phase, Some(PhaseWord::Known(Phase::Analyzing)));
@@ -210,11 +212,11 @@ mod tests {
     fn null_counts_as_absent_at_any_depth() {
         let spec =
             json!({ "suspend": null, "targetingData": { "labels": null, "severity": null } });
-        let read = request(wire(spec, Value::Null)).unwrap();
+        let read = request(wire(&spec, &Value::Null)).unwrap();
         assert!(!read.spec.suspend);
         assert!(read.spec.targeting_data.unwrap().labels.is_empty());
         assert_eq!(
-            request(wire(Value::Null, json!({}))).unwrap().spec,
+            request(wire(&Value::Null, &json!({}))).unwrap().spec,
             Default::default()
         );
     }
@@ -222,7 +224,7 @@ mod tests {
     #[test]
     fn a_request_that_cannot_be_read_is_named_with_the_field_and_the_reason() {
         let spec = json!({ "targetingData": { "severity": "awful" } });
-        let error = request(wire(spec, Value::Null)).unwrap_err();
+        let error = request(wire(&spec, &Value::Null)).unwrap_err();
         let text = error.to_string();
         assert!(
             text.contains("spec of the RemediationRequest shop/web"),

@@ -98,11 +98,12 @@ fn open_object_to_map(fields: &mut Map<String, Value>) {
 
 /// The schema of a whole object: `spec` required, `status` optional.
 pub(super) fn root(description: &str, spec: Value, status: Value) -> JSONSchemaProps {
+    let properties = Map::from_iter([("spec".to_owned(), spec), ("status".to_owned(), status)]);
     let schema = json!({
         "description": description,
         "type": "object",
         "required": ["spec"],
-        "properties": { "spec": spec, "status": status },
+        "properties": properties,
     });
     // The schema is made of our own types, and the tests read each of them.
     serde_json::from_value(schema)

@@ -168,7 +168,7 @@ impl Operator {
             };
             let won = tokio::select! {
                 biased;
-                _ = stopped.wait_for(|stop| *stop) => false,
+                () = worker::told(&mut stopped) => false,
                 won = won => won,
             };
             if !won {
@@ -287,6 +287,6 @@ struct Election {
     recoveries: watch::Receiver<u64>,
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "simulation"))]
 #[path = "../operator_tests.rs"]
 mod tests;

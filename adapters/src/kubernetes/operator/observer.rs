@@ -23,7 +23,7 @@ impl Observer for Shared {
         match (outcome, call) {
             (Outcome::Failed(failure), _) => failed(&self.metrics, request, call, failure),
             (Outcome::Request(_), Call::Record(record)) => {
-                recorded(&self.metrics, request, record, now)
+                recorded(&self.metrics, request, record, now);
             }
             (Outcome::Child(_), Call::Create(child)) => created(&self.metrics, request, child),
             (Outcome::Child(_) | Outcome::Request(_) | Outcome::Deleted, _) => {}

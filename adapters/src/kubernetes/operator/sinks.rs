@@ -27,7 +27,7 @@ pub(super) struct ChildSink {
 
 impl RequestSink {
     /// The request; or none if it cannot be read, which is said and breaks nothing else.
-    fn read(&self, wire: RequestWire) -> Result<Request, UnreadableRequest> {
+    fn read(&self, wire: RequestWire) -> Result<Request, Box<UnreadableRequest>> {
         read::request(wire).inspect_err(|error| {
             self.shared.metrics.error(Category::C);
             tracing::warn!(namespace = error.namespace, rr = error.name, uid = error.uid, %error, "skipped");
@@ -69,7 +69,7 @@ impl Sink<RequestWire> for RequestSink {
                 .shared
                 .apply(|store| store.cache.request_seen(&self.source, request)),
             Err(error) => {
-                let name = ObjectName::new(error.namespace, error.name);
+                let name = ObjectName::new(&*error.namespace, &*error.name);
                 let at = version(&error.resource_version);
                 self.shared
                     .apply(|store| store.cache.request_gone(&self.source, &name, at));

@@ -55,7 +55,7 @@ impl Workers {
             let free = synced && running.passes.len() < self.concurrency;
             tokio::select! {
                 biased;
-                _ = stopped.wait_for(|stop| *stop) => return self.drain(running).await,
+                () = told(&mut stopped) => return self.drain(running).await,
                 () = lost(leading.as_mut()) => return running.passes.shutdown().await,
                 () = recovered(recoveries.as_mut()) => self.shared.recovered(),
                 Some(ended) = running.passes.join_next_with_id() => self.ended(&mut running, ended),
@@ -139,6 +139,12 @@ impl Workers {
     }
 }
 
+/// Done once the operator is to stop.
+pub(super) async fn told(stopped: &mut watch::Receiver<bool>) {
+    // Whoever could say so is gone: that counts as saying it.
+    stopped.wait_for(|stop| *stop).await.ok();
+}
+
 /// Done once this process does not lead any more; never without an election.
 async fn lost(leading: Option<&mut watch::Receiver<Option<crate::kubernetes::gate::Renewal>>>) {
     match leading {
@@ -157,7 +163,7 @@ async fn recovered(recoveries: Option<&mut watch::Receiver<u64>>) {
     {
         return;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// One pass over one request; returns when it is to be looked at again at the latest.
