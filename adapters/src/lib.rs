@@ -5,4 +5,5 @@ pub mod clock;
 pub mod kubernetes;
 #[cfg(feature = "simulation")]
 pub mod simulation;
+pub mod snapshot;
 pub mod telemetry;

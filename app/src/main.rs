@@ -1,2 +1,34 @@
-//! The remediation orchestrator.
-fn main() {}
+//! The remediation orchestrator: the operator, its demo, and replay, in one binary.
+
+mod cli;
+mod completions;
+mod config;
+mod crd;
+#[cfg(feature = "tools")]
+mod demo;
+mod failure;
+mod interrupt;
+#[cfg(feature = "tools")]
+mod replay;
+mod run;
+mod style;
+#[cfg(test)]
+mod testing;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Run(args) => run::main(&args),
+        #[cfg(feature = "tools")]
+        Command::Demo(args) => demo::main(&args),
+        #[cfg(feature = "tools")]
+        Command::Replay(args) => replay::main(&args),
+        Command::Crd(args) => crd::main(&args),
+        Command::Completions(args) => completions::main(&args),
+    };
+    failure::exit_code(outcome)
+}

@@ -190,7 +190,7 @@ pub struct Event {
     pub severity: EventSeverity,
     /// A stable word; the page of Events lists them all.
     pub reason: &'static str,
-    /// A sentence for people, 1,024 characters at most.
+    /// A sentence for people, 1,024 bytes at most.
     pub note: String,
 }
 

@@ -132,7 +132,12 @@ impl Children {
         self.live.contains(&key.to_string())
     }
 
-    /// Takes note of an object that the API server answered with.
+    /// Takes note of an object that a cache holds.
+    pub fn cached(&mut self, child: Child) {
+        self.seen.insert(child.key.to_string(), child);
+    }
+
+    /// Takes note of an object that the API server answered with, in this pass.
     pub fn learn(&mut self, child: Child) {
         let key = child.key.to_string();
         self.live.insert(key.clone());
@@ -266,6 +271,11 @@ fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(
     Ok(read(Value::deserialize(deserializer)?))
 }
 
+fn lenient_plan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Plan>, D::Error> {
+    let plan: Option<Plan> = lenient(deserializer)?;
+    Ok(plan.filter(|plan| *plan != Plan::default()))
+}
+
 /// `status` of a RemediationProcessing: Pending, Processing, Completed, Failed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -377,8 +387,9 @@ pub struct WorkflowStatus {
     /// How many of them are completed.
     #[serde(deserialize_with = "lenient")]
     pub steps_completed: i64,
-    /// The plan, once there is one.
-    #[serde(deserialize_with = "lenient")]
+    /// The plan, once there is one. One without any content counts as none: a controller that writes only its phase
+    /// may send it.
+    #[serde(deserialize_with = "lenient_plan")]
     pub plan: Option<Plan>,
 }
 
@@ -473,5 +484,13 @@ mod tests {
         let plan = status.plan.expect("not mistaken for no plan");
         assert_eq!(plan.executed_by, "Orchestrator");
         assert!(plan.steps.is_empty());
+    }
+
+    #[test]
+    fn an_empty_plan_is_no_plan() {
+        for empty in [json!({}), json!({ "plan": {} }), json!({ "plan": null })] {
+            let status = ChildStatus::read(ChildKind::WorkflowExecution, empty);
+            assert_eq!(status.workflow().plan, None);
+        }
     }
 }

@@ -67,7 +67,7 @@ pub fn explain(state: &State, children: &Children, now: Timestamp) -> Decision {
     }
     let mut draft = Draft::of(&view);
     draft.resume();
-    draft.repair_clock();
+    draft.repair_clocks();
     let verdict = if request.status.has_failed() {
         failing::finish(&view, &mut draft)
     } else {

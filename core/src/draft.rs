@@ -16,7 +16,7 @@ use crate::phase::{Phase, PhaseWord};
 use crate::policy::{EffectivePolicy, effective};
 use crate::progress;
 use crate::rule::Rule;
-use crate::status::{HISTORY_KEPT, HistoryEntry, Status};
+use crate::status::{Condition, HISTORY_KEPT, HistoryEntry, Status};
 use crate::text;
 use crate::time::{GoDuration, Time};
 use crate::view::{Named, View};
@@ -25,6 +25,8 @@ use crate::view::{Named, View};
 const AHEAD: GoDuration = GoDuration::from_secs(5);
 /// A change of progress alone is recorded at most this often.
 const PROGRESS_EVERY: GoDuration = GoDuration::from_secs(1);
+/// The longest note of an Event, in bytes: the API server refuses a longer one.
+const LONGEST_NOTE: usize = 1024;
 /// A child whose status is still empty after this time is reported.
 const UNSTARTED_AFTER: GoDuration = GoDuration::from_secs(60);
 
@@ -32,12 +34,14 @@ const UNSTARTED_AFTER: GoDuration = GoDuration::from_secs(60);
 pub(crate) enum Verdict {
     /// Nothing to do but wait, and to record what the draft changed.
     Wait,
+    /// The same, whatever the clock says: the outcome is known already.
+    Hold,
     /// The draft entered another phase, or names new children: record it.
     Record,
     /// Create these; what they change is recorded when they are there.
     Create {
         children: Vec<NewChild>,
-        /// Whether a child's result leads to it, which beats a deadline that has passed.
+        /// Whether a child's result, seen now, leads to it: that beats a deadline that has passed.
         beats_clock: bool,
     },
     /// Read this from the API server before anything is concluded from its absence.
@@ -101,7 +105,9 @@ impl<'a> Draft<'a> {
         [
             status.start_time,
             status.phase_start_time,
+            status.approval_requested_time,
             status.failure_time,
+            status.completion_time,
         ]
         .into_iter()
         .flatten()
@@ -112,6 +118,17 @@ impl<'a> Draft<'a> {
     pub(crate) fn wake_at(&mut self, moment: Timestamp) {
         if moment > self.now {
             self.wakes.push(moment);
+        }
+    }
+
+    /// Whether this errand may be tried now. If not, the next decision is made when it may.
+    pub(crate) fn may_try(&mut self, view: &View<'_>, errand: &Errand) -> bool {
+        match view.state.memory.refusal(errand) {
+            Some(refusal) if !refusal.is_over(view.now) => {
+                self.wake_at(refusal.next_try);
+                false
+            }
+            Some(_) | None => true,
         }
     }
 
@@ -131,18 +148,30 @@ impl<'a> Draft<'a> {
         conditions::remove(status, conditions::SUSPENDED);
     }
 
-    /// Rewrites a start that lies in the future: no clock may be stopped by a skewed one, or by a hand.
-    pub(crate) fn repair_clock(&mut self) {
-        let latest = Time::at(self.now).plus(AHEAD);
+    /// Rewrites a time that lies in the future, and fills in what every remediation that has begun must hold: no
+    /// clock may be stopped by a skewed one, or by a hand.
+    pub(crate) fn repair_clocks(&mut self) {
+        let now = Time::at(self.now);
+        let latest = now.plus(AHEAD);
         let ahead = |time: Option<Time>| time.is_some_and(|time| time > latest);
-        if ahead(self.status.start_time) {
-            self.status.to_mut().start_time = Some(Time::at(self.now));
+        let failed = self.status.has_failed();
+        let begun = failed || self.status.known_phase() != Some(Phase::Pending);
+        let wrong = |time: Option<Time>, needed: bool| ahead(time) || (needed && time.is_none());
+        if wrong(self.status.start_time, begun) {
+            self.status.to_mut().start_time = Some(now);
         }
-        if ahead(self.status.phase_start_time) {
-            self.status.to_mut().phase_start_time = Some(Time::at(self.now));
+        if wrong(self.status.phase_start_time, begun) {
+            self.status.to_mut().phase_start_time = Some(now);
         }
         if ahead(self.status.approval_requested_time) {
-            self.status.to_mut().approval_requested_time = Some(Time::at(self.now));
+            self.status.to_mut().approval_requested_time = Some(now);
+        }
+        if wrong(self.status.failure_time, failed) {
+            self.status.to_mut().failure_time = Some(now);
+        }
+        if begun && self.status.effective_policy.is_none() {
+            let policy = self.policy.clone().into_owned();
+            self.status.to_mut().effective_policy = Some(policy);
         }
     }
 
@@ -198,7 +227,7 @@ impl<'a> Draft<'a> {
         self.events.push(Event {
             severity,
             reason,
-            note: text::clean(note, 1000),
+            note: text::clean_bytes(note, LONGEST_NOTE),
         });
     }
 
@@ -258,14 +287,14 @@ impl<'a> Draft<'a> {
                 }
                 true
             }
-            Verdict::Wait | Verdict::Record => true,
+            Verdict::Wait | Verdict::Hold | Verdict::Record => true,
         };
         if record {
             self.describe_progress(view);
             self.push_record(view, &mut actions, after);
         }
-        housekeeping::push(view, &self, &mut actions);
-        self.push_wake(view, &mut actions);
+        housekeeping::push(view, &mut self, &mut actions);
+        self.push_wake(&mut actions);
         Decision {
             rule: self.rule,
             actions,
@@ -299,11 +328,8 @@ impl<'a> Draft<'a> {
             self.status.to_mut().next_deadline = next;
         }
         if let Some(phase) = phase.filter(|phase| !failed && !phase.is_terminal()) {
-            let mut status = self.status.clone().into_owned();
-            progress::update(&mut status, phase, seen_workflow(view, &self.status));
-            if *self.status != status {
-                self.status = Cow::Owned(status);
-            }
+            let workflow = seen_workflow(view, &self.status);
+            progress::update(&mut self.status, phase, workflow);
         }
         let (reason, message) = match &self.trouble {
             Some(trouble) => (trouble.reason, text::clean(&trouble.message, text::MESSAGE)),
@@ -328,16 +354,13 @@ impl<'a> Draft<'a> {
     }
 
     fn push_record(&mut self, view: &View<'_>, actions: &mut Vec<Action>, after: Vec<Action>) {
-        let recorded = view.status();
-        if *self.status == *recorded {
+        let weight = weigh(view.status(), &self.status);
+        if weight == Weight::Nothing || !self.may_try(view, &Errand::Record) {
             return;
         }
-        let refused = view.state.memory.refusal(&Errand::Record);
-        if let Some(refusal) = refused.filter(|refusal| view.now < refusal.next_try) {
-            return self.wake_at(refusal.next_try);
-        }
-        if self.path.is_empty() && only_progress_differs(recorded, &self.status) {
-            let last = view.state.memory.last_record;
+        if weight == Weight::Progress {
+            // A last write that lies ahead was made before the clock went backwards: it proves nothing.
+            let last = view.state.memory.last_record.filter(|l| *l <= view.now);
             let due = last.map(|last| Time::at(last).plus(PROGRESS_EVERY));
             if let Some(due) = due.filter(|due| !due.reached(view.now)) {
                 return self.wake_at(due.moment());
@@ -349,18 +372,15 @@ impl<'a> Draft<'a> {
             status,
             path: std::mem::take(&mut self.path),
         })));
-        actions.extend(after);
         actions.extend(
             std::mem::take(&mut self.events)
                 .into_iter()
                 .map(Action::Announce),
         );
+        actions.extend(after);
     }
 
-    fn push_wake(&mut self, view: &View<'_>, actions: &mut Vec<Action>) {
-        for refusal in view.state.memory.refusals.values() {
-            self.wake_at(refusal.next_try);
-        }
+    fn push_wake(&mut self, actions: &mut Vec<Action>) {
         if !self.status.is_terminal() && !self.status.has_failed() {
             let phase = self.status.known_phase();
             if let Some(next) = deadline::next(&self.status, &self.policy, phase) {
@@ -383,16 +403,47 @@ fn seen_workflow<'a>(view: &View<'a>, status: &Status) -> Option<&'a WorkflowSta
     }
 }
 
-fn only_progress_differs(recorded: &Status, draft: &Status) -> bool {
-    let without = |status: &Status| {
-        let mut rest = status.clone();
-        rest.overall_progress = None;
-        rest.steps_completed = None;
-        rest.steps_total = None;
-        for reference in &mut rest.kubernetes_execution_refs {
-            reference.completed = false;
+/// How much a change of status matters.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Weight {
+    /// Not worth a write of its own: nothing, or the wording of a condition that holds for the same reason.
+    Nothing,
+    /// Progress, and the trouble that the condition Reconciling tells of: written once a second at most.
+    Progress,
+    /// Anything else: written at once.
+    Step,
+}
+
+fn weigh(recorded: &Status, draft: &Status) -> Weight {
+    if recorded == draft {
+        return Weight::Nothing;
+    }
+    let mut rest = draft.clone();
+    for condition in &mut rest.conditions {
+        let known = recorded.condition(&condition.kind);
+        let same =
+            |c: &&Condition| (&c.status, &c.reason) == (&condition.status, &condition.reason);
+        if let Some(known) = known.filter(same) {
+            condition.message.clone_from(&known.message);
         }
-        rest
-    };
-    without(recorded) == without(draft)
+    }
+    if rest == *recorded {
+        return Weight::Nothing;
+    }
+    if without_progress(rest) == without_progress(recorded.clone()) {
+        Weight::Progress
+    } else {
+        Weight::Step
+    }
+}
+
+fn without_progress(mut status: Status) -> Status {
+    status.overall_progress = None;
+    status.steps_completed = None;
+    status.steps_total = None;
+    for reference in &mut status.kubernetes_execution_refs {
+        reference.completed = false;
+    }
+    conditions::remove(&mut status, conditions::RECONCILING);
+    status
 }

@@ -10,19 +10,21 @@ use crate::kind::ChildKind;
 use crate::memory::Errand;
 use crate::names;
 use crate::phase::Phase;
+use crate::request::Identity;
 use crate::status::Status;
 use crate::view::View;
 
-pub(crate) fn push(view: &View<'_>, draft: &Draft<'_>, actions: &mut Vec<Action>) {
+/// What counts is what is recorded, not the draft: that may never be written.
+pub(crate) fn push(view: &View<'_>, draft: &mut Draft<'_>, actions: &mut Vec<Action>) {
     for child in view.children.iter().filter(|child| !child.deleting) {
         let precondition = || Precondition {
             key: child.key.clone(),
             uid: child.uid.clone(),
             resource_version: child.resource_version.clone(),
         };
-        if is_named(&draft.status, child) {
+        if is_named(view.status(), child) {
             let errand = Errand::RestoreOwnership(child.key.clone());
-            if lost_ownership(view, child) && view.may_try(&errand) {
+            if lost_ownership(view.identity(), child) && draft.may_try(view, &errand) {
                 actions.push(Action::RestoreOwnership(precondition()));
                 actions.push(Action::Announce(crate::action::Event {
                     severity: EventSeverity::Warning,
@@ -30,15 +32,16 @@ pub(crate) fn push(view: &View<'_>, draft: &Draft<'_>, actions: &mut Vec<Action>
                     note: format!("{} had lost its owner reference or labels", child.key),
                 }));
             }
-        } else if is_straggler(view, draft, child)
-            && view.may_try(&Errand::DeleteChild(child.key.clone()))
+        } else if is_straggler(view, child)
+            && draft.may_try(view, &Errand::DeleteChild(child.key.clone()))
         {
             actions.push(Action::DeleteChild(precondition()));
         }
     }
 }
 
-fn is_named(status: &Status, child: &Child) -> bool {
+/// Whether status names exactly this child, by name and UID.
+pub(crate) fn is_named(status: &Status, child: &Child) -> bool {
     let same = |name: &str, uid: &str| name == child.key.name && uid == child.uid;
     let stage = match child.key.kind {
         ChildKind::RemediationProcessing => &status.remediation_processing_ref,
@@ -55,8 +58,7 @@ fn is_named(status: &Status, child: &Child) -> bool {
 
 /// Whether a named child has no controller any more, or not our labels. One that somebody else controls is left
 /// alone: it cannot have two.
-fn lost_ownership(view: &View<'_>, child: &Child) -> bool {
-    let request = view.identity();
+pub(crate) fn lost_ownership(request: &Identity, child: &Child) -> bool {
     match &child.owner {
         None => true,
         Some(owner) if owner.uid != request.uid => false,
@@ -67,15 +69,15 @@ fn lost_ownership(view: &View<'_>, child: &Child) -> bool {
     }
 }
 
-fn is_straggler(view: &View<'_>, draft: &Draft<'_>, child: &Child) -> bool {
+fn is_straggler(view: &View<'_>, child: &Child) -> bool {
     let is_ours = view.ours(&child.key).is_some();
     if !is_ours || child.key.kind == ChildKind::NotificationRequest {
         return false;
     }
-    if draft.status.is_terminal() {
+    if view.status().is_terminal() {
         return true;
     }
-    let Some(phase) = draft.status.known_phase() else {
+    let Some(phase) = view.status().known_phase() else {
         return false;
     };
     match child.key.kind {

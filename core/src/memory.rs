@@ -39,8 +39,18 @@ pub struct Refusal {
     pub tries: u32,
     /// When it was refused first.
     pub first: Timestamp,
+    /// When it was refused last.
+    pub last: Timestamp,
     /// When it may be tried again.
     pub next_try: Timestamp,
+}
+
+impl Refusal {
+    /// Whether it may be tried again at `now`. A clock that went backwards since proves nothing: then it may.
+    #[must_use]
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        now >= self.next_try || now < self.last
+    }
 }
 
 /// What one process remembers of a request.
@@ -65,7 +75,7 @@ impl Memory {
     ) {
         let before = self.refusals.get(&errand);
         let tries = before.map_or(0, |refusal| refusal.tries).saturating_add(1);
-        let first = before.map_or(now, |refusal| refusal.first);
+        let first = before.map_or(now, |refusal| refusal.first.min(now));
         let wait = backoff(tries, retry_after, who);
         self.refusals.insert(
             errand,
@@ -74,6 +84,7 @@ impl Memory {
                 message: text::clean(message, text::MESSAGE),
                 tries,
                 first,
+                last: now,
                 next_try: Time::at(now).plus(wait).moment(),
             },
         );
@@ -104,6 +115,6 @@ impl Memory {
     pub fn may_try(&self, errand: &Errand, now: Timestamp) -> bool {
         self.refusals
             .get(errand)
-            .is_none_or(|refusal| now >= refusal.next_try)
+            .is_none_or(|refusal| refusal.is_over(now))
     }
 }

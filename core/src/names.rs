@@ -56,12 +56,13 @@ pub fn stage(request: &Identity, kind: ChildKind) -> String {
 
 /// The name of the KubernetesExecution of one step.
 ///
-/// A request whose own name holds `-execution-` could be read as another request's step, so its
-/// steps end in a hash of the request's UID, the step and the attempt.
+/// A request whose own name holds `-execution-`, or ends in `-execution`, could be read as another request's
+/// step, so its steps end in a hash of the request's UID, the step and the attempt.
 #[must_use]
 pub fn step(request: &Identity, step: &str, attempt: u32) -> String {
     let plain = format!("{}-execution-{step}", request.name);
-    if request.name.contains("-execution-") || attempt >= 2 {
+    let ambiguous = format!("{}-", request.name).contains("-execution-");
+    if ambiguous || attempt >= 2 {
         let unique = format!("{}/{step}/{attempt}", request.uid);
         let mark = hash(&unique, 10);
         let head = cut(&plain, LONGEST_NAME - mark.len() - 1);
@@ -179,6 +180,12 @@ mod tests {
             stage(&one, ChildKind::WorkflowExecution)
         );
         assert!(label(&long).len() <= LONGEST_LABEL);
+    }
+
+    #[test]
+    fn a_step_named_like_the_infix_does_not_meet_another_requests_step() {
+        let (web, odd) = (request("web", "u-1"), request("web-execution", "u-2"));
+        assert_ne!(step(&web, "execution-scale", 1), step(&odd, "scale", 1));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::policy::Route;
 use crate::text::clean;
 use crate::view::{Named, View};
 
-/// The longest body, in bytes.
+/// The longest body, in bytes, also as JSON writes it.
 const LONGEST_BODY: usize = 4096;
 /// The most executions that are listed by name.
 const MOST_LISTED: usize = 8;
@@ -21,7 +21,7 @@ const MOST_LISTED: usize = 8;
 /// The escalation of the failure that the draft records.
 pub(crate) fn escalation(view: &View<'_>, draft: &Draft<'_>, key: ChildKey) -> NewChild {
     let status = &draft.status;
-    let reason = status.reason.clone().unwrap_or_default();
+    let reason = clean(status.reason.as_deref().unwrap_or(""), crate::text::REASON);
     let phase = status
         .failure_phase
         .map_or("an unknown phase", |phase| phase.name());
@@ -201,11 +201,15 @@ impl Body {
     }
 
     fn bounded(mut self) -> String {
-        let mut end = LONGEST_BODY.min(self.0.len());
-        while !self.0.is_char_boundary(end) {
-            end -= 1;
-        }
-        self.0.truncate(end);
+        let mut size = 0;
+        let end = self.0.char_indices().find_map(|(at, character)| {
+            size += match character {
+                '"' | '\\' | '\n' => 2,
+                other => other.len_utf8(),
+            };
+            (size > LONGEST_BODY).then_some(at)
+        });
+        self.0.truncate(end.unwrap_or(self.0.len()));
         self.0
     }
 }

@@ -15,16 +15,17 @@ use crate::action::{Action, Event, NewChild, Precondition};
 use crate::children::{Belongs, Child, ChildKey, Children};
 use crate::decide::{State, decide};
 use crate::error::{ApiFailure, Cause, classify};
+use crate::housekeeping;
 use crate::memory::{Errand, Memory};
 use crate::phase::Phase;
 use crate::request::Request;
 use crate::status::Status;
-use crate::time::GoDuration;
+use crate::time::{GoDuration, Time};
 
 /// Tries of one status write within a pass, each after a fresh read (category E of the enhancement guide).
 pub const CONFLICT_TRIES: u32 = 3;
 /// Rounds of `decide` within one pass; far more than any view needs, so that a mistake cannot spin.
-const MOST_ROUNDS: u32 = 100;
+const MOST_ROUNDS: u32 = 32;
 
 /// One call to the API server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,6 +96,7 @@ pub struct Pass {
     wake: Option<Timestamp>,
     next: Then,
     last_written: Option<Status>,
+    not_kept: u32,
     conflicts: u32,
     rounds: u32,
 }
@@ -118,6 +120,7 @@ impl Pass {
             wake: None,
             next: Then::Decide,
             last_written: None,
+            not_kept: 0,
             conflicts: 0,
             rounds: 0,
         }
@@ -135,7 +138,7 @@ impl Pass {
                 Then::Finish => return Step::Done(self.wake),
                 Then::ReadRequest => return self.call(Call::ReadRequest),
                 Then::Decide if self.rounds == MOST_ROUNDS => {
-                    self.finish(Some(now + jiff::SignedDuration::from_secs(1)));
+                    self.finish(Some(in_a_second(now)));
                 }
                 Then::Decide => {
                     self.rounds += 1;
@@ -161,13 +164,17 @@ impl Pass {
         let errand = errand(&call);
         match (outcome, call) {
             (Outcome::Child(child), call) => {
-                if let Some(errand) = &errand {
-                    self.state.memory.succeed(errand);
-                }
-                if matches!(call, Call::RestoreOwnership(_)) && child.owner.is_none() {
-                    let message = "the owner reference was given back and taken away again";
+                let identity = &self.state.request.identity;
+                let in_vain = matches!(call, Call::RestoreOwnership(_))
+                    && housekeeping::lost_ownership(identity, &child);
+                if in_vain {
+                    self.drop_announcements();
+                    let message =
+                        "the owner reference and labels were given back and taken away again";
                     let errand = Errand::RestoreOwnership(child.key.clone());
                     self.refuse(errand, Cause::PolicyDenied, message, None, now);
+                } else if let Some(errand) = &errand {
+                    self.state.memory.succeed(errand);
                 }
                 self.learn_child(*child, now);
             }
@@ -197,6 +204,12 @@ impl Pass {
         (&self.state, &self.children)
     }
 
+    /// How often the pass has decided so far.
+    #[must_use]
+    pub fn rounds(&self) -> u32 {
+        self.rounds
+    }
+
     fn begin(&mut self, action: Action, now: Timestamp) -> Option<Step> {
         let call = match action {
             Action::WakeAt(moment) => {
@@ -205,7 +218,10 @@ impl Pass {
             }
             Action::Announce(event) => return Some(Step::Announce(event)),
             Action::Create(child) => Call::Create(child),
-            Action::Record(record) if self.last_written.as_ref() == Some(&record.status) => {
+            Action::Record(record)
+                if self.last_written.as_ref() == Some(&record.status)
+                    || self.not_kept >= CONFLICT_TRIES =>
+            {
                 self.queue.clear();
                 let message = "the API server did not keep the status that was written: is the installed custom resource definition older than the orchestrator?";
                 self.refuse(Errand::Record, Cause::Invalid, message, None, now);
@@ -242,13 +258,15 @@ impl Pass {
     /// the errand to create it: for good where it is somebody else's, for now where the garbage collector is
     /// about to take it.
     fn learn_child(&mut self, child: Child, now: Timestamp) {
-        let (key, belongs) = (
-            child.key.clone(),
-            child.belongs(&self.state.request.identity),
-        );
+        let key = child.key.clone();
+        let belongs = if housekeeping::is_named(&self.state.request.status, &child) {
+            Belongs::Ours
+        } else {
+            child.belongs(&self.state.request.identity)
+        };
         self.children.learn(child);
         let cause = match belongs {
-            Belongs::Ours => return,
+            Belongs::Ours => return self.state.memory.succeed(&Errand::Create(key)),
             Belongs::EarlierIncarnation => Cause::AlreadyExists,
             Belongs::Foreign => Cause::NameConflict,
         };
@@ -269,8 +287,12 @@ impl Pass {
         }
         self.state.request = request;
         if let Call::Record(record) = call {
+            if self.state.request.status == record.to {
+                self.state.memory.succeed(&Errand::Record);
+            } else {
+                self.not_kept += 1;
+            }
             self.last_written = Some(record.to.clone());
-            self.state.memory.succeed(&Errand::Record);
             self.state.memory.last_record = Some(now);
         } else {
             self.next = Then::Decide;
@@ -285,6 +307,7 @@ impl Pass {
         now: Timestamp,
     ) {
         let cause = classify(failure);
+        self.drop_announcements();
         match (cause, call) {
             (Cause::AlreadyExists, Call::Create(child)) => {
                 self.queue.push_front(Action::Read(child.key));
@@ -296,7 +319,13 @@ impl Pass {
             (Cause::NotFound, Call::DeleteChild(gone) | Call::RestoreOwnership(gone)) => {
                 self.children.learn_absent(&gone.key);
             }
-            (Cause::NotFound, Call::Record(_) | Call::ReadRequest | Call::DeleteRequest { .. }) => {
+            (Cause::NotFound, Call::Record(_)) => {
+                // Gone, or a definition without the status subresource: reading it tells which.
+                self.queue.clear();
+                self.refuse(Errand::Record, cause, &failure.message, None, now);
+                self.next = Then::ReadRequest;
+            }
+            (Cause::NotFound, Call::ReadRequest | Call::DeleteRequest { .. }) => {
                 self.finish(None);
             }
             (Cause::Conflict, Call::Record(_)) => {
@@ -305,10 +334,13 @@ impl Pass {
                 if self.conflicts < CONFLICT_TRIES {
                     self.next = Then::ReadRequest;
                 } else {
-                    self.finish(Some(now + jiff::SignedDuration::from_secs(1)));
+                    self.finish(Some(in_a_second(now)));
                 }
             }
-            (Cause::Conflict, Call::DeleteChild(stale) | Call::RestoreOwnership(stale)) => {
+            (Cause::Conflict, Call::DeleteChild(stale) | Call::RestoreOwnership(stale))
+                if self.conflicts + 1 < CONFLICT_TRIES =>
+            {
+                self.conflicts += 1;
                 self.queue.push_front(Action::Read(stale.key));
             }
             (Cause::Conflict, Call::DeleteRequest { .. }) => {
@@ -316,7 +348,7 @@ impl Pass {
                 self.next = Then::ReadRequest;
                 self.conflicts += 1;
                 if self.conflicts >= CONFLICT_TRIES {
-                    self.finish(Some(now + jiff::SignedDuration::from_secs(1)));
+                    self.finish(Some(in_a_second(now)));
                 }
             }
             (_, Call::Record(_)) => {
@@ -337,13 +369,28 @@ impl Pass {
                     failure.retry_after,
                     now,
                 );
-                self.next = Then::Decide;
+                let refused = self.state.memory.refusal(&Errand::Record);
+                self.finish(refused.map(|refusal| refusal.next_try));
+            }
+            (_, Call::Read(key)) => {
+                // It may be read because its name is taken: without an answer it is not tried again at once either.
+                for errand in [Errand::Read(key.clone()), Errand::Create(key)] {
+                    let wait = failure.retry_after;
+                    self.refuse(errand, cause, &failure.message, wait, now);
+                }
             }
             (_, _) => {
                 if let Some(errand) = errand {
                     self.refuse(errand, cause, &failure.message, failure.retry_after, now);
                 }
             }
+        }
+    }
+
+    /// The Events that follow a call tell of its success.
+    fn drop_announcements(&mut self) {
+        while let Some(Action::Announce(_)) = self.queue.front() {
+            self.queue.pop_front();
         }
     }
 
@@ -360,6 +407,10 @@ impl Pass {
             .memory
             .refuse(errand, cause, message, retry_after, &who, now);
     }
+}
+
+fn in_a_second(now: Timestamp) -> Timestamp {
+    Time::at(now).plus(GoDuration::from_secs(1)).moment()
 }
 
 fn errand(call: &Call) -> Option<Errand> {

@@ -3,6 +3,8 @@
 //! Processing and analysis count as a step each, the workflow as `max(1, stepsTotal)`; so 0, 33, 66, 75 … %.
 //! It never goes back, and is 100 only in Completed.
 
+use std::borrow::Cow;
+
 use crate::children::WorkflowStatus;
 use crate::phase::Phase;
 use crate::plan;
@@ -12,7 +14,11 @@ use crate::status::Status;
 const MOST: i64 = 1024;
 
 /// Writes the progress that a phase and the workflow's own count amount to into a status.
-pub(crate) fn update(status: &mut Status, phase: Phase, workflow: Option<&WorkflowStatus>) {
+pub(crate) fn update(
+    status: &mut Cow<'_, Status>,
+    phase: Phase,
+    workflow: Option<&WorkflowStatus>,
+) {
     let own_plan = workflow
         .and_then(|w| w.plan.as_ref())
         .filter(|p| plan::is_ours(p));
@@ -21,7 +27,7 @@ pub(crate) fn update(status: &mut Status, phase: Phase, workflow: Option<&Workfl
         (Some(steps), _, _) => i64::try_from(steps).unwrap_or(MOST),
         (None, Some(plan), _) => i64::try_from(plan.steps.len()).unwrap_or(MOST),
         (None, None, Some(workflow)) => workflow.steps_total,
-        (None, None, None) => status.steps_total.unwrap_or(3) - 2,
+        (None, None, None) => status.steps_total.unwrap_or(0).saturating_sub(2),
     };
     let of_workflow = published.clamp(1, MOST);
     let done_of_workflow = if begun.is_some() {
@@ -41,22 +47,29 @@ pub(crate) fn update(status: &mut Status, phase: Phase, workflow: Option<&Workfl
         Phase::WorkflowPlanning | Phase::Executing | Phase::Completed => 2,
         Phase::Failed => return,
     };
-    let total = 2 + of_workflow;
-    let completed = if phase == Phase::Completed {
-        total
+    let known = status.steps_completed.unwrap_or(0).clamp(0, 2 + MOST);
+    let completed = known.max(before + done_of_workflow);
+    let total = completed.max(2 + of_workflow);
+    let (completed, percent) = if phase == Phase::Completed {
+        (total, 100)
     } else {
-        (before + done_of_workflow)
-            .max(status.steps_completed.unwrap_or(0))
-            .min(total)
+        let shown = status.overall_progress.unwrap_or(0);
+        (completed, shown.max(100 * completed / total).clamp(0, 99))
     };
-    let percent = if phase == Phase::Completed {
-        100
-    } else {
-        (100 * completed / total).min(99)
-    };
-    status.steps_total = Some(total);
-    status.steps_completed = Some(completed);
-    status.overall_progress = Some(percent.max(status.overall_progress.unwrap_or(0)));
+    let new = (Some(total), Some(completed), Some(percent));
+    let recorded = (
+        status.steps_total,
+        status.steps_completed,
+        status.overall_progress,
+    );
+    if new != recorded {
+        let status = status.to_mut();
+        (
+            status.steps_total,
+            status.steps_completed,
+            status.overall_progress,
+        ) = new;
+    }
 }
 
 #[cfg(test)]
@@ -81,7 +94,7 @@ mod tests {
 
     #[test]
     fn one_of_two_workflow_steps_makes_three_of_four() {
-        let mut status = Status::default();
+        let mut status = Cow::Owned(Status::default());
         update(&mut status, Phase::Processing, None);
         assert_eq!(shown(&status), (0, 3, 0));
         update(&mut status, Phase::Analyzing, None);
@@ -96,7 +109,7 @@ mod tests {
 
     #[test]
     fn it_never_goes_back_and_nonsense_is_held_in_bounds() {
-        let mut status = Status::default();
+        let mut status = Cow::Owned(Status::default());
         update(&mut status, Phase::Executing, Some(&workflow(3, 4)));
         let before = shown(&status);
         for nonsense in [

@@ -14,6 +14,34 @@ pub const REASON: usize = 64;
 /// characters; a cut is marked with `…`.
 #[must_use]
 pub fn clean(text: &str, limit: usize) -> String {
+    let cleaned = disarm_mentions(clean_characters(text, limit).trim_end());
+    if cleaned.chars().count() <= limit {
+        return cleaned;
+    }
+    cut(
+        &cleaned,
+        cleaned.char_indices().nth(limit.saturating_sub(1)),
+    )
+}
+
+/// The same in at most `limit` bytes of UTF-8.
+#[must_use]
+pub fn clean_bytes(text: &str, limit: usize) -> String {
+    let cleaned = clean(text, limit);
+    if cleaned.len() <= limit {
+        return cleaned;
+    }
+    let last_that_fits = |(at, _): &(usize, char)| *at + '…'.len_utf8() <= limit;
+    cut(&cleaned, cleaned.char_indices().rfind(last_that_fits))
+}
+
+/// The text up to this character, and the mark of a cut.
+fn cut(text: &str, end: Option<(usize, char)>) -> String {
+    let end = end.map_or(0, |(at, _)| at);
+    format!("{}…", &text[..end])
+}
+
+fn clean_characters(text: &str, limit: usize) -> String {
     let mut cleaned = String::with_capacity(text.len().min(4 * limit));
     let mut length = 0;
     for (taken, character) in text.chars().enumerate() {
@@ -26,7 +54,7 @@ pub fn clean(text: &str, limit: usize) -> String {
         if is_invisible(character) {
             continue;
         }
-        let shown = if character.is_control() {
+        let shown = if character.is_control() || matches!(character, '\u{2028}' | '\u{2029}') {
             ' '
         } else {
             character
@@ -37,7 +65,7 @@ pub fn clean(text: &str, limit: usize) -> String {
         cleaned.push(shown);
         length += 1;
     }
-    disarm_mentions(cleaned.trim_end())
+    cleaned
 }
 
 /// A machine-readable reason from what a child wrote: letters, digits and `_` only, else `fallback`.
@@ -87,6 +115,20 @@ mod tests {
         assert_eq!(cut.chars().count(), MESSAGE);
         assert!(cut.ends_with('…'));
         assert_eq!(clean(&"x".repeat(MESSAGE), MESSAGE), "x".repeat(MESSAGE));
+    }
+
+    #[test]
+    fn disarming_does_not_lengthen_beyond_the_limit() {
+        let cut = clean(&"<@".repeat(400), MESSAGE);
+        assert_eq!(cut.chars().count(), MESSAGE);
+        assert!(cut.ends_with('…') && !cut.contains("<@"));
+    }
+
+    #[test]
+    fn a_limit_in_bytes_holds_for_wide_characters() {
+        let cut = clean_bytes(&"🔥".repeat(400), 1024);
+        assert!(cut.len() <= 1024 && cut.ends_with("🔥…"));
+        assert_eq!(clean_bytes("short", 1024), "short");
     }
 
     #[test]

@@ -80,7 +80,7 @@ impl<'a> View<'a> {
         let errand = Errand::Create(key.clone());
         match self.state.memory.refusal(&errand) {
             Some(refusal) if refusal.cause.category() == Category::C => Ensured::Refused(refusal),
-            Some(refusal) if self.now < refusal.next_try => Ensured::Later,
+            Some(refusal) if !refusal.is_over(self.now) => Ensured::Later,
             Some(_) | None => Ensured::Create,
         }
     }
@@ -88,10 +88,6 @@ impl<'a> View<'a> {
     /// The refusal of creating this child, if the last try was refused.
     pub(crate) fn creation_refused(&self, key: &ChildKey) -> Option<&'a Refusal> {
         self.state.memory.refusal(&Errand::Create(key.clone()))
-    }
-
-    pub(crate) fn may_try(&self, errand: &Errand) -> bool {
-        self.state.memory.may_try(errand, self.now)
     }
 
     /// A child of this request, with the labels that all of them carry.

@@ -45,18 +45,32 @@ async fn refuse(stage: &Stage, kind: ChildKind, probe_spec: Value) -> Result {
         ..PostParams::default()
     };
     let refused = until(DEADLINE, async || {
-        stage.children(kind).create(&dry_run, &probe).await.is_err().then_some(())
+        stage
+            .children(kind)
+            .create(&dry_run, &probe)
+            .await
+            .is_err()
+            .then_some(())
     });
-    refused.await.ok_or_else(|| Failure::new("the policy does not come into force"))
+    refused
+        .await
+        .ok_or_else(|| Failure::new("the policy does not come into force"))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_policy_that_refuses_a_child_fails_the_request_and_names_itself() -> Result {
     let stage = Stage::real("policy-child").await?;
     let outcome = async {
-        refuse(&stage, AIA, json!({ "targetingData": crate::stage::alert(), "attempt": 1 })).await?;
+        refuse(
+            &stage,
+            AIA,
+            json!({ "targetingData": crate::stage::alert(), "attempt": 1 }),
+        )
+        .await?;
         stage.request_in("web", "Processing").await?;
-        stage.says(RPROC, "web-processing", json!({ "phase": "Completed" })).await?;
+        stage
+            .says(RPROC, "web-processing", json!({ "phase": "Completed" }))
+            .await?;
         let request = stage.until_phase("web", "Failed").await?;
         let status = &request.data["status"];
         assert_eq!(status["failureCategory"], "C");

@@ -16,21 +16,43 @@ async fn what_the_schema_can_refuse_is_refused_with_the_field(stage: &mut Stage)
         json!({ "targetingData": data })
     };
     for (spec, field) in [
-        (with("signalFingerprint", json!("f".repeat(129))), "signalFingerprint"),
+        (
+            with("signalFingerprint", json!("f".repeat(129))),
+            "signalFingerprint",
+        ),
         (with("environment", json!("e".repeat(64))), "environment"),
         (with("severity", json!("terrible")), "severity"),
         (with("priority", json!("P9")), "priority"),
-        (json!({ "targetingData": alert(), "timeouts": { "analyzing": "soon" } }), "analyzing"),
-        (json!({ "targetingData": alert(), "timeouts": { "overall": "-5m" } }), "overall"),
-        (json!({ "targetingData": alert(), "timeouts": { "overall": "0s" } }), "overall"),
-        (json!({ "targetingData": alert(), "ttlSecondsAfterFinished": -1 }), "ttlSecondsAfterFinished"),
+        (
+            json!({ "targetingData": alert(), "timeouts": { "analyzing": "soon" } }),
+            "analyzing",
+        ),
+        (
+            json!({ "targetingData": alert(), "timeouts": { "overall": "-5m" } }),
+            "overall",
+        ),
+        (
+            json!({ "targetingData": alert(), "timeouts": { "overall": "0s" } }),
+            "overall",
+        ),
+        (
+            json!({ "targetingData": alert(), "ttlSecondsAfterFinished": -1 }),
+            "ttlSecondsAfterFinished",
+        ),
     ] {
         match stage.request_with("bad", spec.clone()).await {
             Err(refused) if format!("{refused:?}").contains(field) => {}
             other => return Err(Failure::new(format!("{spec}: {other:?}"))),
         }
     }
-    assert!(stage.requests().list(&Default::default()).await?.items.is_empty());
+    assert!(
+        stage
+            .requests()
+            .list(&Default::default())
+            .await?
+            .items
+            .is_empty()
+    );
     Ok(())
 }
 
@@ -41,7 +63,10 @@ async fn says(operator: &mut Operator, words: &[&str]) -> Result {
         words.iter().all(|word| log.contains(word)).then_some(())
     });
     told.await.ok_or_else(|| {
-        Failure::new(format!("does not say {words:?}:\n{}", operator.log().unwrap_or_default()))
+        Failure::new(format!(
+            "does not say {words:?}:\n{}",
+            operator.log().unwrap_or_default()
+        ))
     })
 }
 
@@ -127,10 +152,18 @@ async fn a_wrong_configuration_ends_at_once_with_every_error() -> Result {
     let folder = plane.folder().join("wrong-configuration");
     std::fs::create_dir_all(&folder)?;
     let config = folder.join("config.yaml");
-    std::fs::write(&config, "timeouts:\n  analyzing: soon\n  executing: -5m\nnotafield: 1\n")?;
+    std::fs::write(
+        &config,
+        "timeouts:\n  analyzing: soon\n  executing: -5m\nnotafield: 1\n",
+    )?;
     let path = config.display().to_string();
-    let mut operator = Operator::start_unready(&plane.kubeconfig(User::Admin), &["--config", &path])?;
+    let mut operator =
+        Operator::start_unready(&plane.kubeconfig(User::Admin), &["--config", &path])?;
     let end = operator.wait_for_end(Duration::from_secs(20)).await?;
     assert_eq!(end.code(), Some(2));
-    says(&mut operator, &["timeouts.analyzing", "timeouts.executing", "notafield"]).await
+    says(
+        &mut operator,
+        &["timeouts.analyzing", "timeouts.executing", "notafield"],
+    )
+    .await
 }

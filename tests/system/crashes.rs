@@ -29,7 +29,9 @@ async fn killed_after_a_failure_it_escalates_once(stage: &mut Stage) -> Result {
         let name = format!("web-{round}");
         stage.request_in(&name, "Processing").await?;
         let failed = json!({ "phase": "Failed", "reason": "Broken" });
-        stage.says(RPROC, &format!("{name}-processing"), failed).await?;
+        stage
+            .says(RPROC, &format!("{name}-processing"), failed)
+            .await?;
         // Wherever it is by now: before, between or after its three steps.
         stage.kill_operator().await?;
         stage.start_operator().await?;

@@ -22,27 +22,86 @@ async fn a_person_sees_where_each_remediation_is_and_can_wait_for_its_end() -> R
     let outcome = async {
         stage.request_in("web", "Analyzing").await?;
         let table = kubectl(&stage, &["get", "rr"]).await?;
-        for column in ["NAME", "PHASE", "PROGRESS", "ALERT", "ENVIRONMENT", "REASON", "AGE"] {
+        for column in [
+            "NAME",
+            "PHASE",
+            "PROGRESS",
+            "ALERT",
+            "ENVIRONMENT",
+            "REASON",
+            "AGE",
+        ] {
             assert!(table.contains(column), "{column} in:\n{table}");
         }
-        assert!(table.contains("Analyzing") && table.contains("HighPodCrashLoop"), "{table}");
+        assert!(
+            table.contains("Analyzing") && table.contains("HighPodCrashLoop"),
+            "{table}"
+        );
         let wide = kubectl(&stage, &["get", "rr", "-o", "wide"]).await?;
         for column in ["TARGET", "WAITINGFOR", "PHASEAGE", "DEADLINE", "ATTEMPT"] {
             assert!(wide.contains(column), "{column} in:\n{wide}");
         }
-        assert!(wide.contains("AIAnalysis/web-aianalysis") && !wide.contains("<invalid>"), "{wide}");
+        assert!(
+            wide.contains("AIAnalysis/web-aianalysis") && !wide.contains("<invalid>"),
+            "{wide}"
+        );
         let all = kubectl(&stage, &["get", "kubernaut"]).await?;
-        assert!(all.contains("web-processing") && all.contains("web-aianalysis"), "{all}");
-        let selected = kubectl(&stage, &["get", "rr", "--field-selector", "status.phase=Analyzing", "-o", "name"]).await?;
-        assert_eq!(selected.trim(), "remediationrequest.remediation.kubernaut.ai/web");
+        assert!(
+            all.contains("web-processing") && all.contains("web-aianalysis"),
+            "{all}"
+        );
+        let selected = kubectl(
+            &stage,
+            &[
+                "get",
+                "rr",
+                "--field-selector",
+                "status.phase=Analyzing",
+                "-o",
+                "name",
+            ],
+        )
+        .await?;
+        assert_eq!(
+            selected.trim(),
+            "remediationrequest.remediation.kubernaut.ai/web"
+        );
 
         stage.take_to("web", "Completed").await?;
-        kubectl(&stage, &["wait", "rr/web", "--for=condition=Complete", "--timeout=20s"]).await?;
+        kubectl(
+            &stage,
+            &[
+                "wait",
+                "rr/web",
+                "--for=condition=Complete",
+                "--timeout=20s",
+            ],
+        )
+        .await?;
         stage.request_in("broken", "Processing").await?;
-        stage.says(RPROC, "broken-processing", json!({ "phase": "Failed", "reason": "Broken" })).await?;
-        kubectl(&stage, &["wait", "rr/broken", "--for=condition=Failed", "--timeout=20s"]).await?;
+        stage
+            .says(
+                RPROC,
+                "broken-processing",
+                json!({ "phase": "Failed", "reason": "Broken" }),
+            )
+            .await?;
+        kubectl(
+            &stage,
+            &[
+                "wait",
+                "rr/broken",
+                "--for=condition=Failed",
+                "--timeout=20s",
+            ],
+        )
+        .await?;
         let ended = "--for=jsonpath={.status.completionTime}";
-        kubectl(&stage, &["wait", "rr/web", "rr/broken", ended, "--timeout=20s"]).await?;
+        kubectl(
+            &stage,
+            &["wait", "rr/web", "rr/broken", ended, "--timeout=20s"],
+        )
+        .await?;
         let described = kubectl(&stage, &["describe", "rr", "broken"]).await?;
         assert!(described.contains("Broken"), "{described}");
         Ok(())

@@ -6,5 +6,19 @@
 //! directory.
 
 mod harness;
+mod stage;
 
+mod admission;
+mod bad_input;
+mod budget;
 mod control_plane_works;
+mod crashes;
+mod deletion;
+mod edge_cases;
+mod guide;
+mod kubectl;
+mod names;
+mod outages;
+mod replicas;
+mod suspension;
+mod transitions;

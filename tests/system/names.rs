@@ -18,11 +18,19 @@ on_both_backends!(
 
 async fn a_foreign_object_under_our_name_is_never_touched(stage: &mut Stage) -> Result {
     let spec = json!({ "targetingData": alert(), "attempt": 1 });
-    let foreign = DynamicObject::new("web-aianalysis", &api_resource(AIA)).data(json!({ "spec": spec }));
-    let foreign = stage.children(AIA).create(&PostParams::default(), &foreign).await?;
-    stage.says(AIA, "web-aianalysis", json!({ "phase": "Ready" })).await?;
+    let foreign =
+        DynamicObject::new("web-aianalysis", &api_resource(AIA)).data(json!({ "spec": spec }));
+    let foreign = stage
+        .children(AIA)
+        .create(&PostParams::default(), &foreign)
+        .await?;
+    stage
+        .says(AIA, "web-aianalysis", json!({ "phase": "Ready" }))
+        .await?;
     stage.request_in("web", "Processing").await?;
-    stage.says(RPROC, "web-processing", json!({ "phase": "Completed" })).await?;
+    stage
+        .says(RPROC, "web-processing", json!({ "phase": "Completed" }))
+        .await?;
     let request = stage.until_phase("web", "Failed").await?;
     assert_eq!(request.data["status"]["reason"], "NameConflict");
     assert_eq!(request.data["status"]["failureCategory"], "C");
@@ -39,13 +47,30 @@ async fn a_foreign_notification_under_our_name_holds_nothing_up(stage: &mut Stag
     let name = format!("web-escalation-{uid}");
     let spec = json!({ "type": "success", "priority": "low", "channels": [], "subject": "s", "body": "b", "metadata": {} });
     let foreign = DynamicObject::new(&name, &api_resource(NOTIF)).data(json!({ "spec": spec }));
-    stage.children(NOTIF).create(&PostParams::default(), &foreign).await?;
-    stage.says(RPROC, "web-processing", json!({ "phase": "Failed", "reason": "Broken" })).await?;
+    stage
+        .children(NOTIF)
+        .create(&PostParams::default(), &foreign)
+        .await?;
+    stage
+        .says(
+            RPROC,
+            "web-processing",
+            json!({ "phase": "Failed", "reason": "Broken" }),
+        )
+        .await?;
     let request = stage.until_phase("web", "Failed").await?;
-    let conditions = request.data["status"]["conditions"].as_array().cloned().unwrap_or_default();
-    let escalated = conditions.iter().find(|condition| condition["type"] == "Escalated");
+    let conditions = request.data["status"]["conditions"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    let escalated = conditions
+        .iter()
+        .find(|condition| condition["type"] == "Escalated");
     let escalated = escalated.cloned().unwrap_or_default();
-    assert_eq!((&escalated["status"], &escalated["reason"]), (&json!("False"), &json!("NameConflict")));
+    assert_eq!(
+        (&escalated["status"], &escalated["reason"]),
+        (&json!("False"), &json!("NameConflict"))
+    );
     let left = stage.children(NOTIF).get(&name).await?;
     assert_eq!(left.data["spec"]["body"], "b");
     Ok(())
@@ -54,11 +79,19 @@ async fn a_foreign_notification_under_our_name_holds_nothing_up(stage: &mut Stag
 async fn the_same_name_used_again_after_a_failure_is_escalated_again(stage: &mut Stage) -> Result {
     for round in 1..=2 {
         stage.request_in("web", "Processing").await?;
-        stage.says(RPROC, "web-processing", json!({ "phase": "Failed", "reason": "Broken" })).await?;
+        stage
+            .says(
+                RPROC,
+                "web-processing",
+                json!({ "phase": "Failed", "reason": "Broken" }),
+            )
+            .await?;
         stage.until_phase("web", "Failed").await?;
         stage.count(NOTIF, round).await?;
         // The next one asks for its children while the garbage collector may still hold the old ones.
-        stage.delete_request("web", &DeleteParams::background()).await?;
+        stage
+            .delete_request("web", &DeleteParams::background())
+            .await?;
     }
     Ok(())
 }
@@ -99,10 +132,15 @@ async fn a_request_named_like_another_ones_step_does_not_meet_it(stage: &mut Sta
     };
     for (name, step) in [("web", "a-execution-b"), ("web-execution-a", "b")] {
         stage.request_in(name, "WorkflowPlanning").await?;
-        stage.says(WFE, &format!("{name}-workflow"), plan(step)).await?;
+        stage
+            .says(WFE, &format!("{name}-workflow"), plan(step))
+            .await?;
         stage.until_phase(name, "Executing").await?;
     }
     let steps = stage.count(KEXEC, 2).await?;
-    assert_ne!(steps[0].owner_references()[0].uid, steps[1].owner_references()[0].uid);
+    assert_ne!(
+        steps[0].owner_references()[0].uid,
+        steps[1].owner_references()[0].uid
+    );
     Ok(())
 }

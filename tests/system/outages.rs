@@ -7,8 +7,13 @@ use crate::stage::{AIA, NOTIF, RPROC, STAGES, Stage, WFE};
 
 /// Waits until the API server answers this client again.
 async fn reachable(stage: &Stage) -> Result {
-    let answer = until(DEADLINE, async || stage.requests().list(&Default::default()).await.ok()).await;
-    answer.map(|_| ()).ok_or_else(|| crate::harness::Failure::new("the API server does not come back"))
+    let answer = until(DEADLINE, async || {
+        stage.requests().list(&Default::default()).await.ok()
+    })
+    .await;
+    answer
+        .map(|_| ())
+        .ok_or_else(|| crate::harness::Failure::new("the API server does not come back"))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -25,7 +30,9 @@ async fn a_restart_of_the_api_server_in_each_phase_loses_nothing() -> Result {
         for kind in [RPROC, AIA, WFE, NOTIF] {
             assert_eq!(stage.count_now(kind).await?, STAGES.len(), "{kind}");
         }
-        let lost = stage.metric("remediationorchestrator_watch_reconnections_total", &[]).await?;
+        let lost = stage
+            .metric("remediationorchestrator_watch_reconnections_total", &[])
+            .await?;
         assert!(lost > 0.0, "a lost watch is counted (category D)");
         Ok(())
     }
@@ -37,7 +44,9 @@ async fn a_restart_of_the_api_server_in_each_phase_loses_nothing() -> Result {
 async fn a_deadline_that_passes_during_an_outage_is_recorded_after_it() -> Result {
     let stage = Stage::private("outage-deadline").await?;
     let outcome = async {
-        stage.request_within("late", json!({ "processing": "2s" })).await?;
+        stage
+            .request_within("late", json!({ "processing": "2s" }))
+            .await?;
         stage.request("waiting").await?;
         stage.until_phase("late", "Processing").await?;
         stage.until_phase("waiting", "Processing").await?;

@@ -33,7 +33,13 @@ impl Replicas {
     async fn replica(&self) -> Result<Operator> {
         let plane = ControlPlane::shared().await?;
         let namespace = self.stage.namespace.as_str();
-        let mut args = vec!["--namespace", namespace, "--leader-elect", "--lease-namespace", namespace];
+        let mut args = vec![
+            "--namespace",
+            namespace,
+            "--leader-elect",
+            "--lease-namespace",
+            namespace,
+        ];
         args.extend(SHORT);
         Operator::start(&plane.kubeconfig(User::Admin), &args).await
     }
@@ -41,10 +47,18 @@ impl Replicas {
     async fn until_leading(&self, replica: Option<&Operator>) -> Result {
         let replica = replica.ok_or_else(|| Failure::new("no such replica"))?;
         let leads = until(Duration::from_secs(30), async || {
-            let leads = replica.metric("remediationorchestrator_leader", &[]).await.ok()?;
+            let leads = replica
+                .metric("remediationorchestrator_leader", &[])
+                .await
+                .ok()?;
             (leads == 1.0).then_some(())
         });
-        leads.await.ok_or_else(|| Failure::new(format!("does not lead:\n{}", replica.log().unwrap_or_default())))
+        leads.await.ok_or_else(|| {
+            Failure::new(format!(
+                "does not lead:\n{}",
+                replica.log().unwrap_or_default()
+            ))
+        })
     }
 
     async fn each_exists_once(&self, count: usize) -> Result {
@@ -64,7 +78,10 @@ async fn a_standby_takes_over_when_the_leader_is_killed() -> Result {
     }
     let killed = Instant::now();
     replicas.stage.take_to("web", "Completed").await?;
-    println!("completed {:?} after the leader was killed (lease 3 s, retry 0.5 s)", killed.elapsed());
+    println!(
+        "completed {:?} after the leader was killed (lease 3 s, retry 0.5 s)",
+        killed.elapsed()
+    );
     replicas.each_exists_once(1).await
 }
 
@@ -79,7 +96,10 @@ async fn a_leader_that_ends_in_order_releases_the_lease() -> Result {
     let ended = Instant::now();
     replicas.until_leading(replicas.standby.as_ref()).await?;
     let took = ended.elapsed();
-    assert!(took < Duration::from_secs(3), "waited for the whole lease: {took:?}");
+    assert!(
+        took < Duration::from_secs(3),
+        "waited for the whole lease: {took:?}"
+    );
     replicas.stage.take_to("web", "Completed").await?;
     replicas.each_exists_once(1).await
 }

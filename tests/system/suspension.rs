@@ -11,9 +11,15 @@ on_both_backends!(
     no_deadline_passes_during_a_suspension,
 );
 
-async fn a_request_that_is_created_suspended_begins_when_it_is_resumed(stage: &mut Stage) -> Result {
-    stage.request_with("web", json!({ "targetingData": alert(), "suspend": true })).await?;
-    let request = stage.until("web", "suspended", |s| s["suspendedSince"].is_string()).await?;
+async fn a_request_that_is_created_suspended_begins_when_it_is_resumed(
+    stage: &mut Stage,
+) -> Result {
+    stage
+        .request_with("web", json!({ "targetingData": alert(), "suspend": true }))
+        .await?;
+    let request = stage
+        .until("web", "suspended", |s| s["suspendedSince"].is_string())
+        .await?;
     assert_eq!(request.data["status"]["phase"], "Pending");
     assert_eq!(stage.count_now(RPROC).await?, 0);
     stage.suspend("web", false).await?;
@@ -26,13 +32,17 @@ async fn suspended_in_each_phase_it_goes_on_from_there(stage: &mut Stage) -> Res
         let name = phase.to_lowercase();
         stage.request_in(&name, phase).await?;
         stage.suspend(&name, true).await?;
-        let request = stage.until(&name, "suspended", |s| s["suspendedSince"].is_string()).await?;
+        let request = stage
+            .until(&name, "suspended", |s| s["suspendedSince"].is_string())
+            .await?;
         assert_eq!(request.data["status"]["phase"], phase);
         assert_eq!(request.data["status"]["nextDeadline"], Value::Null);
         let touch = json!({ "message": "still here" });
         stage.says(kind, &format!("{name}-{suffix}"), touch).await?;
         stage.suspend(&name, false).await?;
-        let request = stage.until(&name, "resumed", |s| s["suspendedTotal"].is_string()).await?;
+        let request = stage
+            .until(&name, "resumed", |s| s["suspendedTotal"].is_string())
+            .await?;
         assert_eq!(request.data["status"]["phase"], phase);
         stage.take_to(&name, "Completed").await?;
     }
@@ -40,11 +50,17 @@ async fn suspended_in_each_phase_it_goes_on_from_there(stage: &mut Stage) -> Res
 }
 
 async fn no_deadline_passes_during_a_suspension(stage: &mut Stage) -> Result {
-    stage.request_within("web", json!({ "processing": "1s" })).await?;
+    stage
+        .request_within("web", json!({ "processing": "1s" }))
+        .await?;
     stage.until_phase("web", "Processing").await?;
     stage.suspend("web", true).await?;
-    stage.until("web", "suspended", |s| s["suspendedSince"].is_string()).await?;
-    stage.says(RPROC, "web-processing", json!({ "phase": "Completed" })).await?;
+    stage
+        .until("web", "suspended", |s| s["suspendedSince"].is_string())
+        .await?;
+    stage
+        .says(RPROC, "web-processing", json!({ "phase": "Completed" }))
+        .await?;
     tokio::time::sleep(QUIET + std::time::Duration::from_secs(1)).await;
     let request = stage.until_phase("web", "Processing").await?;
     assert_eq!(request.data["status"]["completionTime"], Value::Null);

@@ -206,11 +206,11 @@ impl Overlay {
             .collect();
         for key in named_children(&request.status) {
             if let Some(child) = cache.child(&place(&name.namespace, &key)) {
-                children.learn((**child).clone());
+                children.cached((**child).clone());
             }
         }
         for written in writes.children.values() {
-            children.learn(written.object.clone());
+            children.cached(written.object.clone());
         }
         for child in children.seen.values_mut() {
             child.deleting |= writes.deleted.contains_key(&child.uid);

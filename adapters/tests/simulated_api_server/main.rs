@@ -2,4 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod basics;
+mod deletion;
+mod faults;
+mod kubectl;
+mod rules;
+mod watches;
 mod widget;

@@ -12,23 +12,22 @@ use crate::kind::ChildKind;
 use crate::names::{self, Occasion};
 use crate::notification;
 use crate::phase::Phase;
-use crate::phases::processing;
+use crate::phases::{executing, failing, processing};
 use crate::rule::Rule;
-use crate::status::{NotificationRef, ObjectRef};
+use crate::status::ObjectRef;
 use crate::text;
 use crate::view::{Ensured, Named, View};
 
 const KIND: ChildKind = ChildKind::AIAnalysis;
 
 pub(crate) fn decide(view: &View<'_>, draft: &mut Draft<'_>) -> Verdict {
-    let named = match &draft.status.ai_analysis_ref {
-        Some(reference) => view.named(KIND, &reference.name, &reference.uid),
-        None => Named::Gone,
+    let Some(reference) = draft.status.ai_analysis_ref.clone() else {
+        return create_again(view, draft);
     };
-    let child = match named {
+    let child = match view.named(KIND, &reference.name, &reference.uid) {
         Named::There(child) => child,
         Named::Gone => return create_again(view, draft),
-        Named::Unconfirmed => return processing::confirm(view, draft, KIND),
+        Named::Unconfirmed => return processing::confirm(view, draft, KIND, &reference.name),
     };
     draft.wait_for(child);
     let analysis = child.status.analysis();
@@ -41,6 +40,10 @@ pub(crate) fn decide(view: &View<'_>, draft: &mut Draft<'_>) -> Verdict {
     }
     let undecided = decision != "Approved";
     if undecided && (analysis.phase == "Approving" || analysis.approval.required) {
+        if child.deleting {
+            // It is on its way out without a result: nobody is asked, and it is created again once it is gone.
+            return Verdict::Wait;
+        }
         return await_approval(view, draft, child, analysis);
     }
     if draft
@@ -81,21 +84,16 @@ fn plan_workflow(
         });
     }
     draft.rule = Rule::ChildCompleted;
+    if draft.status.workflow_execution_ref.is_some() {
+        // A hand set the phase back. What status names may have acted: it is never created again.
+        return match executing::named_workflow(view, draft) {
+            Ok(child) => enter_planning(draft, child),
+            Err(verdict) => verdict,
+        };
+    }
     let key = view.stage_key(ChildKind::WorkflowExecution);
     match view.ensure(&key) {
-        Ensured::There(child) => {
-            draft.enter(
-                Phase::WorkflowPlanning,
-                "AnalysisReady",
-                &format!("{key} plans the recommended actions"),
-            );
-            draft.status.to_mut().workflow_execution_ref = Some(ObjectRef {
-                name: child.key.name.clone(),
-                uid: child.uid.clone(),
-            });
-            draft.wait_for(child);
-            Verdict::Record
-        }
+        Ensured::There(child) => enter_planning(draft, child),
         Ensured::Create => {
             let not_after = deadline::overall(&draft.status, &draft.policy)
                 .map_or_else(|| draft.stamp(), |overall| overall.at);
@@ -111,8 +109,8 @@ fn plan_workflow(
                 not_after,
             });
             Verdict::Create {
+                beats_clock: view.creation_refused(&key).is_none(),
                 children: vec![view.new_child(key, spec)],
-                beats_clock: true,
             }
         }
         Ensured::Later => {
@@ -121,6 +119,20 @@ fn plan_workflow(
         }
         Ensured::Refused(refusal) => Verdict::Fail(super::creation_refused(&key, refusal)),
     }
+}
+
+fn enter_planning(draft: &mut Draft<'_>, workflow: &Child) -> Verdict {
+    draft.enter(
+        Phase::WorkflowPlanning,
+        "AnalysisReady",
+        &format!("{} plans the recommended actions", workflow.key),
+    );
+    draft.status.to_mut().workflow_execution_ref = Some(ObjectRef {
+        name: workflow.key.name.clone(),
+        uid: workflow.uid.clone(),
+    });
+    draft.wait_for(workflow);
+    Verdict::Record
 }
 
 /// Asks for approval once; from then on the approval deadline replaces that of the analysis.
@@ -143,11 +155,7 @@ fn await_approval(
             begin_waiting(draft, analysis);
             let status = draft.status.to_mut();
             status.approval_notification_sent = true;
-            status.notification_refs.push(NotificationRef {
-                occasion: Occasion::Approval,
-                name: child.key.name.clone(),
-                uid: child.uid.clone(),
-            });
+            failing::name_notification(status, Occasion::Approval, child);
             conditions::remove(status, conditions::ESCALATED);
             draft.announce(
                 EventSeverity::Normal,
@@ -163,6 +171,9 @@ fn await_approval(
         Ensured::Later | Ensured::Refused(_) => {
             begin_waiting(draft, analysis);
             if let Some(refusal) = view.creation_refused(&key) {
+                if refusal.cause.category() != Category::C {
+                    draft.wake_at(refusal.next_try);
+                }
                 let at = draft.stamp();
                 conditions::set(
                     draft.status.to_mut(),
@@ -220,11 +231,11 @@ fn create_again(view: &View<'_>, draft: &mut Draft<'_>) -> Verdict {
             Verdict::Record
         }
         Ensured::Create => match processed(view, draft) {
-            Some(result) => Verdict::Create {
+            Ok(result) => Verdict::Create {
                 children: vec![view.new_child(key, processing::analysis_spec(view, draft, result))],
                 beats_clock: false,
             },
-            None => {
+            Err(verdict) => {
                 draft.wait_for_key(&key);
                 draft.trouble = Some(Trouble {
                     reason: "ChildLost",
@@ -232,7 +243,7 @@ fn create_again(view: &View<'_>, draft: &mut Draft<'_>) -> Verdict {
                         "{key} is gone and cannot be created again: the RemediationProcessing whose result it needs is gone too"
                     ),
                 });
-                Verdict::Wait
+                verdict
             }
         },
         Ensured::Later => {
@@ -243,15 +254,16 @@ fn create_again(view: &View<'_>, draft: &mut Draft<'_>) -> Verdict {
     }
 }
 
-/// The result of the processing that led here, if it is still to be seen.
-fn processed<'a>(view: &View<'a>, draft: &Draft<'_>) -> Option<&'a ProcessingStatus> {
-    let reference = draft.status.remediation_processing_ref.as_ref()?;
+/// The result of the processing that led here, or what to do where it is not to be seen.
+fn processed<'a>(view: &View<'a>, draft: &mut Draft<'_>) -> Result<&'a ProcessingStatus, Verdict> {
     let kind = ChildKind::RemediationProcessing;
+    let Some(reference) = draft.status.remediation_processing_ref.clone() else {
+        return Err(Verdict::Wait);
+    };
     match view.named(kind, &reference.name, &reference.uid) {
-        Named::There(child) => {
-            Some(child.status.processing()).filter(|result| result.phase == "Completed")
-        }
-        Named::Gone | Named::Unconfirmed => None,
+        Named::There(child) if child.status.phase() == "Completed" => Ok(child.status.processing()),
+        Named::There(_) | Named::Gone => Err(Verdict::Wait),
+        Named::Unconfirmed => Err(processing::confirm(view, draft, kind, &reference.name)),
     }
 }
 

@@ -18,7 +18,7 @@ use crate::phase::Phase;
 use crate::phases::{failing, processing};
 use crate::plan;
 use crate::rule::Rule;
-use crate::status::{ExecutionRef, NotificationRef, ObjectRef};
+use crate::status::{ExecutionRef, ObjectRef};
 use crate::time::Time;
 use crate::view::{Ensured, Named, View};
 
@@ -59,7 +59,7 @@ pub(crate) fn pursue(
         return Verdict::Fail(deleted(view, draft, &lost));
     }
     if let Some(key) = steps.unconfirmed {
-        return if view.may_try(&Errand::Read(key.clone())) {
+        return if draft.may_try(view, &Errand::Read(key.clone())) {
             Verdict::Read(key)
         } else {
             Verdict::Wait
@@ -255,7 +255,7 @@ fn succeed(view: &View<'_>, draft: &mut Draft<'_>, workflow: &ChildKey) -> Verdi
     match view.ensure(&key) {
         Ensured::There(child) => {
             complete(draft, &format!("{workflow} completed"));
-            name_success(draft, child);
+            failing::name_notification(draft.status.to_mut(), Occasion::Success, child);
             Verdict::Record
         }
         Ensured::Create => Verdict::Create {
@@ -264,10 +264,9 @@ fn succeed(view: &View<'_>, draft: &mut Draft<'_>, workflow: &ChildKey) -> Verdi
         },
         Ensured::Later | Ensured::Refused(_) => {
             let refusal = view.creation_refused(&key);
-            let since = refusal.map_or(view.now, |refusal| refusal.first);
-            if let Some(due) = failing::held_up_until(refusal, Time::at(since), view.now) {
+            if let Some(due) = refusal.and_then(|r| failing::held_up_until(r, r.first, view.now)) {
                 draft.wake_at(due);
-                return Verdict::Wait;
+                return Verdict::Hold;
             }
             complete(draft, &format!("{workflow} completed"));
             failing::note_undelivered(draft, refusal);
@@ -284,7 +283,7 @@ fn complete(draft: &mut Draft<'_>, message: &str) {
     draft.end();
     let at = draft.stamp();
     let status = draft.status.to_mut();
-    crate::progress::update(status, Phase::Completed, None);
+    conditions::remove(status, conditions::ESCALATED);
     conditions::set(
         status,
         conditions::COMPLETE,
@@ -293,23 +292,12 @@ fn complete(draft: &mut Draft<'_>, message: &str) {
         message.to_owned(),
         at,
     );
+    crate::progress::update(&mut draft.status, Phase::Completed, None);
     draft.announce(
         crate::action::EventSeverity::Normal,
         "RemediationCompleted",
         message,
     );
-}
-
-fn name_success(draft: &mut Draft<'_>, child: &Child) {
-    draft
-        .status
-        .to_mut()
-        .notification_refs
-        .push(NotificationRef {
-            occasion: Occasion::Success,
-            name: child.key.name.clone(),
-            uid: child.uid.clone(),
-        });
 }
 
 /// A failure in these phases, unless the success notification exists: then the workflow was seen Completed, people
@@ -325,22 +313,23 @@ pub(crate) fn fail_unless_completed(
             draft,
             "the workflow completed, as the success notification records",
         );
-        name_success(draft, child);
+        failing::name_notification(draft.status.to_mut(), Occasion::Success, child);
         return Verdict::Record;
     }
     let errand = Errand::Read(key.clone());
-    let unreadable = view
-        .state
-        .memory
-        .refusal(&errand)
-        .is_some_and(|refusal| refusal.cause.is_refusal());
-    if view.children.is_live(&key) || unreadable {
-        Verdict::Fail(failure)
-    } else if view.may_try(&errand) {
-        draft.rule = failure.rule;
+    let refusal = view.state.memory.refusal(&errand);
+    let held_up = refusal.map(|r| failing::held_up_until(r, r.first, view.now));
+    if view.children.is_live(&key) || held_up == Some(None) {
+        return Verdict::Fail(failure);
+    }
+    draft.rule = failure.rule;
+    if draft.may_try(view, &errand) {
         Verdict::Read(key)
     } else {
-        Verdict::Wait
+        if let Some(due) = held_up.flatten() {
+            draft.wake_at(due);
+        }
+        Verdict::Hold
     }
 }
 
@@ -357,9 +346,9 @@ pub(crate) fn named_workflow<'a>(
     draft: &mut Draft<'_>,
 ) -> Result<&'a Child, Verdict> {
     let kind = ChildKind::WorkflowExecution;
-    let key = view.stage_key(kind);
     let Some(reference) = draft.status.workflow_execution_ref.clone() else {
         // A hand removed the reference. One of ours that was never named has never started: name it.
+        let key = view.stage_key(kind);
         if let Some(child) = view.ours(&key).filter(|child| !child.deleting) {
             draft.status.to_mut().workflow_execution_ref = Some(ObjectRef {
                 name: child.key.name.clone(),
@@ -372,8 +361,11 @@ pub(crate) fn named_workflow<'a>(
     };
     match view.named(kind, &reference.name, &reference.uid) {
         Named::There(child) => Ok(child),
-        Named::Gone => Err(Verdict::Fail(deleted(view, draft, &key))),
-        Named::Unconfirmed => Err(processing::confirm(view, draft, kind)),
+        Named::Gone => {
+            let key = ChildKey::new(kind, reference.name);
+            Err(Verdict::Fail(deleted(view, draft, &key)))
+        }
+        Named::Unconfirmed => Err(processing::confirm(view, draft, kind, &reference.name)),
     }
 }
 

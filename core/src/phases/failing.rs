@@ -4,16 +4,16 @@
 use jiff::Timestamp;
 
 use crate::action::{EventSeverity, NewChild};
-use crate::children::ChildKey;
+use crate::children::{Child, ChildKey};
 use crate::conditions;
 use crate::draft::{Draft, Failure, Verdict};
 use crate::kind::ChildKind;
-use crate::memory::{Errand, Refusal};
+use crate::memory::Refusal;
 use crate::names::{self, Occasion};
 use crate::notification;
 use crate::phase::Phase;
 use crate::rule::Rule;
-use crate::status::NotificationRef;
+use crate::status::{NotificationRef, Status};
 use crate::text;
 use crate::time::{GoDuration, Time};
 use crate::view::{Ensured, View};
@@ -48,19 +48,24 @@ pub(crate) fn record(draft: &mut Draft<'_>, failure: &Failure) {
 pub(crate) fn escalation(view: &View<'_>, draft: &Draft<'_>) -> Option<NewChild> {
     let key = escalation_key(view);
     let wanted = matches!(view.ensure(&key), Ensured::Create);
-    (wanted && view.may_try(&Errand::Record)).then(|| notification::escalation(view, draft, key))
+    wanted.then(|| notification::escalation(view, draft, key))
 }
 
 /// The last steps, once the failure is recorded: the escalation, then Failed.
 pub(crate) fn finish(view: &View<'_>, draft: &mut Draft<'_>) -> Verdict {
     draft.rule = Rule::FailureRecorded;
+    if draft.status.known_phase() == Some(Phase::Pending) {
+        // A hand wrote the failure of a request that had not begun: Failed follows from Initializing alone.
+        let (reason, message) = recorded_reason(&draft.status);
+        draft.enter(Phase::Initializing, &reason, &message);
+    }
     let key = escalation_key(view);
     match view.ensure(&key) {
         Ensured::There(child) => {
             fail(draft);
             let at = draft.stamp();
             let status = draft.status.to_mut();
-            name_escalation(status, &child.key.name, &child.uid);
+            name_notification(status, Occasion::Escalation, child);
             conditions::set(
                 status,
                 conditions::ESCALATED,
@@ -77,10 +82,10 @@ pub(crate) fn finish(view: &View<'_>, draft: &mut Draft<'_>) -> Verdict {
         },
         Ensured::Later | Ensured::Refused(_) => {
             let refusal = view.creation_refused(&key);
-            let since = draft.status.failure_time.unwrap_or(Time::at(view.now));
-            if let Some(due) = held_up_until(refusal, since, view.now) {
+            let since = draft.status.failure_time.map_or(view.now, Time::moment);
+            if let Some(due) = refusal.and_then(|r| held_up_until(r, since, view.now)) {
                 draft.wake_at(due);
-                return Verdict::Wait;
+                return Verdict::Hold;
             }
             fail(draft);
             note_undelivered(draft, refusal);
@@ -89,15 +94,16 @@ pub(crate) fn finish(view: &View<'_>, draft: &mut Draft<'_>) -> Verdict {
     }
 }
 
-/// Until when a notification that was refused holds up the terminal phase; `None` if not any longer.
+/// When to decide again where a notification that was refused holds up the terminal phase; `None` if it does not any
+/// longer.
 pub(crate) fn held_up_until(
-    refusal: Option<&Refusal>,
-    since: Time,
+    refusal: &Refusal,
+    since: Timestamp,
     now: Timestamp,
 ) -> Option<Timestamp> {
-    let due = since.plus(LONGEST_HOLD);
-    let said_no = refusal.is_some_and(|refusal| refusal.cause.is_refusal());
-    (!said_no && !due.reached(now)).then_some(due.moment())
+    let due = Time::at(since.min(now)).plus(LONGEST_HOLD);
+    let held_up = !refusal.cause.is_refusal() && !due.reached(now);
+    held_up.then(|| due.moment().min(refusal.next_try))
 }
 
 /// Says that the notification that is owed could not be created, and why.
@@ -124,12 +130,7 @@ pub(crate) fn note_undelivered(draft: &mut Draft<'_>, refusal: Option<&Refusal>)
 
 /// Enters Failed with the reason and message that were recorded.
 fn fail(draft: &mut Draft<'_>) {
-    let reason = draft
-        .status
-        .reason
-        .clone()
-        .unwrap_or_else(|| "Failed".to_owned());
-    let message = draft.status.message.clone().unwrap_or_default();
+    let (reason, message) = recorded_reason(&draft.status);
     draft.enter(Phase::Failed, &reason, &message);
     draft.end();
     let at = draft.stamp();
@@ -144,14 +145,22 @@ fn fail(draft: &mut Draft<'_>) {
     );
 }
 
-pub(crate) fn name_escalation(status: &mut crate::status::Status, name: &str, uid: &str) {
-    if status.notification(Occasion::Escalation).is_none() {
-        status.notification_refs.push(NotificationRef {
-            occasion: Occasion::Escalation,
-            name: name.to_owned(),
-            uid: uid.to_owned(),
-        });
-    }
+fn recorded_reason(status: &Status) -> (String, String) {
+    let reason = status.reason.as_deref().unwrap_or("Failed");
+    let message = status.message.as_deref().unwrap_or_default();
+    (reason.to_owned(), message.to_owned())
+}
+
+/// Names a notification, in the place of an earlier one of the same occasion.
+pub(crate) fn name_notification(status: &mut Status, occasion: Occasion, child: &Child) {
+    status
+        .notification_refs
+        .retain(|known| known.occasion != occasion);
+    status.notification_refs.push(NotificationRef {
+        occasion,
+        name: child.key.name.clone(),
+        uid: child.uid.clone(),
+    });
 }
 
 fn escalation_key(view: &View<'_>) -> ChildKey {

@@ -17,7 +17,7 @@ use crate::view::{Ensured, View};
 pub(crate) fn decide(view: &View<'_>, draft: &mut Draft<'_>) -> Verdict {
     let spec = &view.state.request.spec;
     let (policy, wrong_policy) = effective(&view.state.settings, spec);
-    if draft.status.start_time.is_none() || draft.status.known_phase() == Some(Phase::Pending) {
+    if draft.status.known_phase() == Some(Phase::Pending) {
         draft.enter(
             Phase::Initializing,
             "Initializing",
@@ -26,7 +26,7 @@ pub(crate) fn decide(view: &View<'_>, draft: &mut Draft<'_>) -> Verdict {
         let at = draft.stamp();
         let status = draft.status.to_mut();
         status.start_time.get_or_insert(at);
-        status.attempt = Some(1);
+        status.attempt.get_or_insert(1);
         status.effective_policy.get_or_insert(policy);
     }
     let wrong_data = targeting::validate(spec.targeting_data.as_ref());

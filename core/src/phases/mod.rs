@@ -14,11 +14,12 @@ use crate::children::{Child, ChildKey};
 use crate::deadline::{self, Deadline, Limit};
 use crate::draft::{Draft, Failure, Trouble, Verdict};
 use crate::error::{Category, Cause};
+use crate::kind::ChildKind;
 use crate::memory::Refusal;
 use crate::phase::Phase;
 use crate::rule::Rule;
 use crate::text;
-use crate::view::View;
+use crate::view::{Named, View};
 
 /// The rules of the phase that the request is in, then the clock's.
 pub(crate) fn decide(view: &View<'_>, draft: &mut Draft<'_>) -> Verdict {
@@ -35,21 +36,17 @@ pub(crate) fn decide(view: &View<'_>, draft: &mut Draft<'_>) -> Verdict {
         Some(Phase::Completed | Phase::Failed) | None => unplaced::decide(draft),
     };
     let verdict = match verdict {
-        Verdict::Record | Verdict::Fail(_) | Verdict::Read(_) => verdict,
+        Verdict::Record
+        | Verdict::Hold
+        | Verdict::Fail(_)
+        | Verdict::Read(_)
+        | Verdict::Create {
+            beats_clock: true, ..
+        } => verdict,
         Verdict::Create {
-            ref children,
-            beats_clock,
-        } => {
-            let refused = children
-                .iter()
-                .any(|c| view.creation_refused(&c.key).is_some());
-            if beats_clock && !refused {
-                verdict
-            } else {
-                or_time_out(view, draft, verdict)
-            }
+            beats_clock: false, ..
         }
-        Verdict::Wait => or_time_out(view, draft, verdict),
+        | Verdict::Wait => or_time_out(view, draft, verdict),
     };
     match (phase, verdict) {
         (Some(Phase::WorkflowPlanning | Phase::Executing), Verdict::Fail(failure)) => {
@@ -125,11 +122,25 @@ fn timed_out(
     }
 }
 
+/// The child that holds the phase up: a step that is not completed, one that was started first; else the child that
+/// status shows.
 fn awaited_child<'a>(view: &View<'a>, draft: &Draft<'_>) -> Option<&'a Child> {
     let awaited = draft.status.waiting_for.as_deref()?;
-    view.children
-        .iter()
-        .find(|child| child.key.to_string() == awaited)
+    let steps = draft.status.kubernetes_execution_refs.iter();
+    steps
+        .filter(|step| !step.completed)
+        .filter_map(|step| {
+            match view.named(ChildKind::KubernetesExecution, &step.name, &step.uid) {
+                Named::There(child) => Some(child),
+                Named::Gone | Named::Unconfirmed => None,
+            }
+        })
+        .min_by_key(|child| child.status.phase().is_empty())
+        .or_else(|| {
+            view.children
+                .iter()
+                .find(|child| child.key.to_string() == awaited)
+        })
 }
 
 /// The failure of a child, with the child's own reason and message (category F).
@@ -168,15 +179,16 @@ pub(crate) fn creation_refused(key: &ChildKey, refusal: &Refusal) -> Failure {
 
 /// Says that a child cannot be created yet, and why, if there is somebody to tell.
 pub(crate) fn note_delay(view: &View<'_>, draft: &mut Draft<'_>, key: &ChildKey) {
-    draft.wait_for_key(key);
     let Some(refusal) = view.creation_refused(key) else {
-        return;
+        return draft.wait_for_key(key);
     };
+    draft.wake_at(refusal.next_try);
     let passing = !refusal.cause.is_refusal() && refusal.tries < 2;
-    let first_child = key.kind == crate::kind::ChildKind::RemediationProcessing;
+    let first_child = key.kind == ChildKind::RemediationProcessing;
     if refusal.cause == Cause::NamespaceTerminating || (passing && !first_child) {
         return;
     }
+    draft.wait_for_key(key);
     draft.trouble = Some(Trouble {
         reason: refusal.cause.word(),
         message: format!(

@@ -3,7 +3,7 @@
 //! A RemediationProcessing that vanished is created again (category A); the phase's clock keeps running.
 
 use crate::action::{AnalysisSpec, ChildSpec, ProcessingSpec};
-use crate::children::{Child, ProcessingStatus};
+use crate::children::{Child, ChildKey, ProcessingStatus};
 use crate::draft::{Draft, Trouble, Verdict};
 use crate::kind::ChildKind;
 use crate::memory::Errand;
@@ -15,14 +15,13 @@ use crate::view::{Ensured, Named, View};
 const KIND: ChildKind = ChildKind::RemediationProcessing;
 
 pub(crate) fn decide(view: &View<'_>, draft: &mut Draft<'_>) -> Verdict {
-    let named = match &draft.status.remediation_processing_ref {
-        Some(reference) => view.named(KIND, &reference.name, &reference.uid),
-        None => Named::Gone,
+    let Some(reference) = draft.status.remediation_processing_ref.clone() else {
+        return create_again(view, draft);
     };
-    let child = match named {
+    let child = match view.named(KIND, &reference.name, &reference.uid) {
         Named::There(child) => child,
         Named::Gone => return create_again(view, draft),
-        Named::Unconfirmed => return confirm(view, draft, KIND),
+        Named::Unconfirmed => return confirm(view, draft, KIND, &reference.name),
     };
     draft.wait_for(child);
     let status = child.status.processing();
@@ -56,8 +55,8 @@ fn analyze(view: &View<'_>, draft: &mut Draft<'_>, result: &ProcessingStatus) ->
             Verdict::Record
         }
         Ensured::Create => Verdict::Create {
+            beats_clock: view.creation_refused(&key).is_none(),
             children: vec![view.new_child(key, analysis_spec(view, draft, result))],
-            beats_clock: true,
         },
         Ensured::Later => {
             super::note_delay(view, draft, &key);
@@ -121,11 +120,16 @@ fn create_again(view: &View<'_>, draft: &mut Draft<'_>) -> Verdict {
     }
 }
 
-/// Reads a child of this kind from the API server before anything is concluded from its absence.
-pub(crate) fn confirm(view: &View<'_>, draft: &mut Draft<'_>, kind: ChildKind) -> Verdict {
-    let key = view.stage_key(kind);
+/// Reads a child that status names from the API server before anything is concluded from its absence.
+pub(crate) fn confirm(
+    view: &View<'_>,
+    draft: &mut Draft<'_>,
+    kind: ChildKind,
+    name: &str,
+) -> Verdict {
+    let key = ChildKey::new(kind, name);
     draft.wait_for_key(&key);
-    if view.may_try(&Errand::Read(key.clone())) {
+    if draft.may_try(view, &Errand::Read(key.clone())) {
         Verdict::Read(key)
     } else {
         Verdict::Wait

@@ -11,8 +11,8 @@ use crate::kind::ChildKind;
 use crate::memory::Errand;
 use crate::names::{self, Occasion};
 use crate::notification;
+use crate::phases::failing;
 use crate::rule::Rule;
-use crate::status::NotificationRef;
 use crate::time::{GoDuration, Time};
 use crate::view::{Ensured, View};
 
@@ -24,7 +24,7 @@ pub(crate) fn decide(view: &View<'_>) -> Decision {
     let expiry = ended.plus(ttl);
     if expiry.reached(view.now) {
         let actions = match view.state.memory.refusal(&Errand::DeleteRequest) {
-            Some(refusal) if view.now < refusal.next_try => vec![Action::WakeAt(refusal.next_try)],
+            Some(refusal) if !refusal.is_over(view.now) => vec![Action::WakeAt(refusal.next_try)],
             Some(_) | None => vec![Action::DeleteRequest],
         };
         return Decision {
@@ -60,15 +60,9 @@ fn notify_late(view: &View<'_>, draft: &mut Draft<'_>) -> Verdict {
     );
     match view.ensure(&key) {
         Ensured::There(child) => {
-            let at = Time::at(view.now);
+            let at = draft.stamp();
             let status = draft.status.to_mut();
-            if status.notification(occasion).is_none() {
-                status.notification_refs.push(NotificationRef {
-                    occasion,
-                    name: child.key.name.clone(),
-                    uid: child.uid.clone(),
-                });
-            }
+            failing::name_notification(status, occasion, child);
             conditions::set(
                 status,
                 conditions::ESCALATED,
@@ -86,9 +80,14 @@ fn notify_late(view: &View<'_>, draft: &mut Draft<'_>) -> Verdict {
             }],
             beats_clock: true,
         },
-        Ensured::Later => Verdict::Wait,
+        Ensured::Later => {
+            if let Some(refusal) = view.creation_refused(&key) {
+                draft.wake_at(refusal.next_try);
+            }
+            Verdict::Wait
+        }
         Ensured::Refused(refusal) => {
-            let at = Time::at(view.now);
+            let at = draft.stamp();
             conditions::set(
                 draft.status.to_mut(),
                 conditions::ESCALATED,

@@ -12,13 +12,6 @@ pub(crate) fn decide(draft: &mut Draft<'_>) -> Verdict {
         .as_ref()
         .map(ToString::to_string)
         .unwrap_or_default();
-    if draft.status.start_time.is_none() {
-        let at = draft.stamp();
-        let policy = draft.policy.clone().into_owned();
-        let status = draft.status.to_mut();
-        status.start_time = Some(at);
-        status.effective_policy.get_or_insert(policy);
-    }
     draft.trouble = Some(Trouble {
         reason: "UnknownPhase",
         message: format!(

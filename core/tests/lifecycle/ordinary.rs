@@ -6,7 +6,8 @@ use remediation_core::names::Occasion;
 use remediation_core::phase::Phase;
 use serde_json::json;
 
-use crate::world::{World, creates, reads, records};
+use crate::world::World;
+use crate::world::api::{creates, reads, records};
 
 #[test]
 fn a_remediation_goes_from_phase_to_phase_and_completes_in_ten_writes() {

@@ -17,11 +17,25 @@ async fn children_that_answer_at_once_race_with_the_phase_transitions(stage: &mu
         stage.request(name).await?;
         // The status is written as soon as the child exists, often before the request names it.
         stage.child(RPROC, &format!("{name}-processing")).await?;
-        stage.says(RPROC, &format!("{name}-processing"), json!({ "phase": "Completed" })).await?;
+        stage
+            .says(
+                RPROC,
+                &format!("{name}-processing"),
+                json!({ "phase": "Completed" }),
+            )
+            .await?;
         stage.child(AIA, &format!("{name}-aianalysis")).await?;
-        stage.says(AIA, &format!("{name}-aianalysis"), crate::stage::ready()).await?;
+        stage
+            .says(AIA, &format!("{name}-aianalysis"), crate::stage::ready())
+            .await?;
         stage.child(WFE, &format!("{name}-workflow")).await?;
-        stage.says(WFE, &format!("{name}-workflow"), json!({ "phase": "Completed" })).await?;
+        stage
+            .says(
+                WFE,
+                &format!("{name}-workflow"),
+                json!({ "phase": "Completed" }),
+            )
+            .await?;
         stage.until_phase(name, "Completed").await?;
         Ok(())
     });
@@ -41,13 +55,23 @@ async fn a_storm_of_watch_events_makes_no_storm_of_writes(stage: &mut Stage) -> 
         let status = json!({ "phase": "Executing", "stepsTotal": 60, "stepsCompleted": done });
         stage.says(WFE, "web-workflow", status).await?;
     }
-    stage.says(WFE, "web-workflow", json!({ "phase": "Completed" })).await?;
+    stage
+        .says(WFE, "web-workflow", json!({ "phase": "Completed" }))
+        .await?;
     let after = stage.until_phase("web", "Completed").await?;
     let conflicts = "remediationorchestrator_status_update_conflicts_total";
     assert_eq!(stage.metric(conflicts, &[]).await?, 0.0);
-    let written = stage.metric("remediationorchestrator_status_update_success_total", &[]).await?;
-    assert!(written < 30.0, "{written} status writes for sixty changes of progress");
-    assert_ne!(before.metadata.resource_version, after.metadata.resource_version);
+    let written = stage
+        .metric("remediationorchestrator_status_update_success_total", &[])
+        .await?;
+    assert!(
+        written < 30.0,
+        "{written} status writes for sixty changes of progress"
+    );
+    assert_ne!(
+        before.metadata.resource_version,
+        after.metadata.resource_version
+    );
     Ok(())
 }
 
@@ -58,7 +82,9 @@ async fn competing_status_writes_are_never_overwritten_and_hold_nothing_up(
     let rival = async {
         for round in 0..40 {
             // A field that the orchestrator never writes after the start of a remediation.
-            stage.edit_status("web", json!({ "historyDropped": round })).await?;
+            stage
+                .edit_status("web", json!({ "historyDropped": round }))
+                .await?;
         }
         Ok::<(), crate::harness::Failure>(())
     };
@@ -66,7 +92,11 @@ async fn competing_status_writes_are_never_overwritten_and_hold_nothing_up(
     let (rival, life) = futures::join!(rival, life);
     rival?;
     life?;
-    let request = stage.until("web", "the rival's last word", |s| s["historyDropped"] == 39).await?;
+    let request = stage
+        .until("web", "the rival's last word", |s| {
+            s["historyDropped"] == 39
+        })
+        .await?;
     assert_eq!(request.data["status"]["phase"], "Completed");
     assert_eq!(stage.count_now(NOTIF).await?, 1);
     Ok(())

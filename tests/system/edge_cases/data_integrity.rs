@@ -15,7 +15,11 @@ on_both_backends!(
 async fn no_spec_can_be_changed_once_it_is_written(stage: &mut Stage) -> Result {
     stage.request_in("web", "Completed").await?;
     let mut targets = vec![(stage.requests(), "web".to_owned())];
-    for (kind, name) in [(RPROC, "web-processing"), (AIA, "web-aianalysis"), (WFE, "web-workflow")] {
+    for (kind, name) in [
+        (RPROC, "web-processing"),
+        (AIA, "web-aianalysis"),
+        (WFE, "web-workflow"),
+    ] {
         targets.push((stage.children(kind), name.to_owned()));
     }
     let edits = [
@@ -38,7 +42,13 @@ async fn no_spec_can_be_changed_once_it_is_written(stage: &mut Stage) -> Result 
     let escalation = stage.notification("web", "success").await?;
     let name = escalation.metadata.name.unwrap_or_default();
     let edit = Patch::Merge(json!({ "spec": { "body": "changed" } }));
-    assert!(stage.children(NOTIF).patch(&name, &PatchParams::default(), &edit).await.is_err());
+    assert!(
+        stage
+            .children(NOTIF)
+            .patch(&name, &PatchParams::default(), &edit)
+            .await
+            .is_err()
+    );
     Ok(())
 }
 
@@ -46,12 +56,18 @@ async fn strange_text_reaches_the_children_as_it_was_sent(stage: &mut Stage) -> 
     let mut data = alert();
     data["alertName"] = json!("Ünïcode \u{202e}evil\u{1b}[31m <!channel>");
     data["labels"] = json!({ "a/b": "\"quoted\"", "emoji": "🔥" });
-    stage.request_with("web", json!({ "targetingData": data })).await?;
+    stage
+        .request_with("web", json!({ "targetingData": data }))
+        .await?;
     stage.take_to("web", "Analyzing").await?;
     let child = stage.child(AIA, "web-aianalysis").await?;
     assert_eq!(child.data["spec"]["targetingData"], data);
     stage
-        .says(AIA, "web-aianalysis", json!({ "phase": "Failed", "reason": "two words", "message": "a\u{1b}[2Jb" }))
+        .says(
+            AIA,
+            "web-aianalysis",
+            json!({ "phase": "Failed", "reason": "two words", "message": "a\u{1b}[2Jb" }),
+        )
         .await?;
     let request = stage.until_phase("web", "Failed").await?;
     assert_eq!(request.data["status"]["reason"], "AIAnalysisFailed");

@@ -15,7 +15,13 @@ on_both_backends!(
 async fn all_children_fail_at_once_and_one_escalation_is_sent(stage: &mut Stage) -> Result {
     stage.request_in("web", "WorkflowPlanning").await?;
     let plan = json!({ "executedBy": "Orchestrator", "steps": [{ "name": "a" }, { "name": "b" }] });
-    stage.says(WFE, "web-workflow", json!({ "phase": "Executing", "plan": plan })).await?;
+    stage
+        .says(
+            WFE,
+            "web-workflow",
+            json!({ "phase": "Executing", "plan": plan }),
+        )
+        .await?;
     stage.count(KEXEC, 2).await?;
     let failed = || json!({ "phase": "Failed", "reason": "Cascade" });
     let (a, b, c, d) = futures::join!(
@@ -34,9 +40,13 @@ async fn all_children_fail_at_once_and_one_escalation_is_sent(stage: &mut Stage)
 
 async fn a_child_controller_that_was_away_goes_on(stage: &mut Stage) -> Result {
     stage.request_in("web", "Processing").await?;
-    stage.says(RPROC, "web-processing", json!({ "phase": "Processing" })).await?;
+    stage
+        .says(RPROC, "web-processing", json!({ "phase": "Processing" }))
+        .await?;
     stage.kill_operator().await?;
-    stage.says(RPROC, "web-processing", json!({ "phase": "Completed" })).await?;
+    stage
+        .says(RPROC, "web-processing", json!({ "phase": "Completed" }))
+        .await?;
     stage.start_operator().await?;
     stage.take_to("web", "Completed").await?;
     Ok(())
@@ -45,16 +55,24 @@ async fn a_child_controller_that_was_away_goes_on(stage: &mut Stage) -> Result {
 async fn ten_timeouts_at_once_are_escalated_once_each(stage: &mut Stage) -> Result {
     let names: Vec<String> = (0..10).map(|n| format!("late-{n}")).collect();
     for name in &names {
-        stage.request_within(name, json!({ "processing": "1s" })).await?;
+        stage
+            .request_within(name, json!({ "processing": "1s" }))
+            .await?;
     }
     for name in &names {
         stage.until_phase(name, "Failed").await?;
     }
     let escalations = stage.count(NOTIF, names.len()).await?;
     for (escalation, name) in escalations.iter().zip(&names) {
-        assert!(escalation.name_any().starts_with(&format!("{name}-escalation-")));
+        assert!(
+            escalation
+                .name_any()
+                .starts_with(&format!("{name}-escalation-"))
+        );
     }
-    let timeouts = stage.metric("remediationorchestrator_phase_timeout_total", &[]).await?;
+    let timeouts = stage
+        .metric("remediationorchestrator_phase_timeout_total", &[])
+        .await?;
     assert_eq!(timeouts, 10.0);
     Ok(())
 }

@@ -28,9 +28,15 @@ async fn the_largest_targeting_data_passes_through_unchanged(stage: &mut Stage) 
     let mut data = alert();
     data["context"] = json!({ "dump": "ä".repeat(1900), "more": "x".repeat(3500) });
     assert!(data.to_string().len() < 8192);
-    stage.request_with("web", json!({ "targetingData": data })).await?;
+    stage
+        .request_with("web", json!({ "targetingData": data }))
+        .await?;
     stage.take_to("web", "Completed").await?;
-    for (kind, name) in [(RPROC, "web-processing"), (AIA, "web-aianalysis"), (WFE, "web-workflow")] {
+    for (kind, name) in [
+        (RPROC, "web-processing"),
+        (AIA, "web-aianalysis"),
+        (WFE, "web-workflow"),
+    ] {
         let child = stage.child(kind, name).await?;
         assert_eq!(child.data["spec"]["targetingData"], data, "{kind}");
     }
@@ -39,15 +45,27 @@ async fn the_largest_targeting_data_passes_through_unchanged(stage: &mut Stage) 
 
 async fn a_plan_of_sixty_four_steps_runs(stage: &mut Stage) -> Result {
     stage.request_in("web", "WorkflowPlanning").await?;
-    let steps: Vec<_> = (0..64).map(|n| json!({ "name": format!("step-{n}"), "action": "Scale" })).collect();
+    let steps: Vec<_> = (0..64)
+        .map(|n| json!({ "name": format!("step-{n}"), "action": "Scale" }))
+        .collect();
     let plan = json!({ "executedBy": "Orchestrator", "steps": steps });
-    stage.says(WFE, "web-workflow", json!({ "phase": "Executing", "plan": plan })).await?;
+    stage
+        .says(
+            WFE,
+            "web-workflow",
+            json!({ "phase": "Executing", "plan": plan }),
+        )
+        .await?;
     for n in 0..64 {
         let name = format!("web-execution-step-{n}");
         stage.child(KEXEC, &name).await?;
-        stage.says(KEXEC, &name, json!({ "phase": "Completed" })).await?;
+        stage
+            .says(KEXEC, &name, json!({ "phase": "Completed" }))
+            .await?;
     }
-    stage.says(WFE, "web-workflow", json!({ "phase": "Completed" })).await?;
+    stage
+        .says(WFE, "web-workflow", json!({ "phase": "Completed" }))
+        .await?;
     let request = stage.until_phase("web", "Completed").await?;
     assert!(request.data["status"].to_string().len() < 32 * 1024);
     Ok(())

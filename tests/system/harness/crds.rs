@@ -56,7 +56,9 @@ pub(crate) fn custom_resource(group: &str, version: &str, kind: &str, plural: &s
 /// The kinds of the shared control plane: the project's own, and [`Probe`](probe), on which the
 /// control plane itself is tried.
 pub(super) fn all() -> Result<Vec<CustomResourceDefinition>> {
-    Ok(vec![probe()?])
+    let mut all = remediation_adapters::kubernetes::crd::all();
+    all.push(probe()?);
+    Ok(all)
 }
 
 /// A kind whose `spec.size` may only grow.

@@ -25,7 +25,7 @@ pub(crate) use access::User;
 pub(crate) use audit::AuditEvent;
 pub(crate) use control_plane::ControlPlane;
 pub(crate) use crds::{apply_crd, custom_resource};
-pub(crate) use operator::Operator;
+pub(crate) use operator::{Operator, sum_of};
 pub(crate) use supervised::Signal;
 pub(crate) use wait::{DEADLINE, eventually, eventually_gone, eventually_list, until};
 

@@ -167,7 +167,7 @@ async fn get(address: SocketAddr, path: &str) -> Result<(u16, String)> {
 }
 
 /// Reads the Prometheus text format as far as is needed to add up one metric.
-fn sum_of(metrics: &str, name: &str, labels: &[&str]) -> Result<f64> {
+pub(crate) fn sum_of(metrics: &str, name: &str, labels: &[&str]) -> Result<f64> {
     let mut sum = 0.0;
     for line in metrics.lines().filter(|line| !line.starts_with('#')) {
         let Some((series, value)) = line.rsplit_once(' ') else {

@@ -16,7 +16,9 @@ use remediation_adapters::kubernetes::api::{api_resource, request_resource};
 use remediation_core::kind::ChildKind;
 use serde_json::{Value, json};
 
-use crate::harness::{ControlPlane, DEADLINE, Failure, Result, eventually, eventually_gone, eventually_list};
+use crate::harness::{
+    ControlPlane, DEADLINE, Failure, Result, eventually, eventually_gone, eventually_list,
+};
 
 /// Makes two tests of one scenario, an `async fn(&mut Stage) -> Result`.
 macro_rules! on_both_backends {
@@ -111,7 +113,9 @@ impl Stage {
     pub(crate) fn plane(&self) -> Result<&ControlPlane> {
         match &self.backend {
             Backend::Real(real) => Ok(real.plane()),
-            Backend::Simulated(_) => Err(Failure::new("this scenario runs on a simulated API server")),
+            Backend::Simulated(_) => {
+                Err(Failure::new("this scenario runs on a simulated API server"))
+            }
         }
     }
 
@@ -171,18 +175,25 @@ impl Stage {
 
     /// Creates a request for an ordinary alert.
     pub(crate) async fn request(&self, name: &str) -> Result<DynamicObject> {
-        self.request_with(name, json!({ "targetingData": alert() })).await
+        self.request_with(name, json!({ "targetingData": alert() }))
+            .await
     }
 
     /// Creates a request with this spec.
     pub(crate) async fn request_with(&self, name: &str, spec: Value) -> Result<DynamicObject> {
         let object = DynamicObject::new(name, &request_resource()).data(json!({ "spec": spec }));
-        Ok(self.requests().create(&PostParams::default(), &object).await?)
+        Ok(self
+            .requests()
+            .create(&PostParams::default(), &object)
+            .await?)
     }
 
     /// Waits until the request is in this phase.
     pub(crate) async fn until_phase(&self, name: &str, phase: &str) -> Result<DynamicObject> {
-        self.until(name, &format!("phase {phase}"), |status| status["phase"] == phase).await
+        self.until(name, &format!("phase {phase}"), |status| {
+            status["phase"] == phase
+        })
+        .await
     }
 
     /// Waits until this holds for the request's status.
@@ -216,34 +227,47 @@ impl Stage {
 
     /// How many children of a kind there are now.
     pub(crate) async fn count_now(&self, kind: ChildKind) -> Result<usize> {
-        Ok(self.children(kind).list(&ListParams::default()).await?.items.len())
+        Ok(self
+            .children(kind)
+            .list(&ListParams::default())
+            .await?
+            .items
+            .len())
     }
 
     /// Writes the status of a child, as its controller would.
     pub(crate) async fn says(&self, kind: ChildKind, name: &str, status: Value) -> Result {
         let patch = Patch::Merge(json!({ "status": status }));
         let params = PatchParams::default();
-        self.children(kind).patch_status(name, &params, &patch).await?;
+        self.children(kind)
+            .patch_status(name, &params, &patch)
+            .await?;
         Ok(())
     }
 
     /// Changes the status of a request by hand.
     pub(crate) async fn edit_status(&self, name: &str, status: Value) -> Result {
         let patch = Patch::Merge(json!({ "status": status }));
-        self.requests().patch_status(name, &PatchParams::default(), &patch).await?;
+        self.requests()
+            .patch_status(name, &PatchParams::default(), &patch)
+            .await?;
         Ok(())
     }
 
     /// Suspends or resumes a request.
     pub(crate) async fn suspend(&self, name: &str, suspend: bool) -> Result {
         let patch = Patch::Merge(json!({ "spec": { "suspend": suspend } }));
-        self.requests().patch(name, &PatchParams::default(), &patch).await?;
+        self.requests()
+            .patch(name, &PatchParams::default(), &patch)
+            .await?;
         Ok(())
     }
 
     /// Deletes a child.
     pub(crate) async fn delete_child(&self, kind: ChildKind, name: &str) -> Result {
-        self.children(kind).delete(name, &DeleteParams::background()).await?;
+        self.children(kind)
+            .delete(name, &DeleteParams::background())
+            .await?;
         Ok(())
     }
 
@@ -254,8 +278,16 @@ impl Stage {
     }
 
     /// Creates a request with short limits, in milliseconds, for those of its phases that are named.
-    pub(crate) async fn request_within(&self, name: &str, timeouts: Value) -> Result<DynamicObject> {
-        self.request_with(name, json!({ "targetingData": alert(), "timeouts": timeouts })).await
+    pub(crate) async fn request_within(
+        &self,
+        name: &str,
+        timeouts: Value,
+    ) -> Result<DynamicObject> {
+        self.request_with(
+            name,
+            json!({ "targetingData": alert(), "timeouts": timeouts }),
+        )
+        .await
     }
 
     /// Creates a request and takes it to this phase the ordinary way.
@@ -283,10 +315,16 @@ impl Stage {
     }
 
     /// The one notification of this type about a request of this name.
-    pub(crate) async fn notification(&self, request: &str, occasion: &str) -> Result<DynamicObject> {
+    pub(crate) async fn notification(
+        &self,
+        request: &str,
+        occasion: &str,
+    ) -> Result<DynamicObject> {
         let all = watcher::Config::default();
         let fits = |object: &DynamicObject| {
-            object.name_any().starts_with(&format!("{request}-{occasion}-"))
+            object
+                .name_any()
+                .starts_with(&format!("{request}-{occasion}-"))
                 && object.data["spec"]["type"] == occasion
         };
         let api = self.children(ChildKind::NotificationRequest);

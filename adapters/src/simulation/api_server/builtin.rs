@@ -1,6 +1,6 @@
 //! The built-in kinds that an operator and kubectl need. Their fields are kept as they come, without a schema.
 
-use super::resource::{ResourceDefinition, VersionDefinition, WriteRules};
+use super::resource::{Column, ResourceDefinition, VersionDefinition, WriteRules};
 
 struct Builtin {
     group: &'static str,
@@ -11,6 +11,8 @@ struct Builtin {
     namespaced: bool,
     status: bool,
     selectable: &'static [&'static str],
+    /// Name, type and path of the columns between name and age.
+    columns: &'static [(&'static str, &'static str, &'static str)],
     rules: WriteRules,
 }
 
@@ -31,6 +33,7 @@ const KINDS: &[Builtin] = &[
         namespaced: false,
         status: true,
         selectable: &["status.phase"],
+        columns: &[("Status", "string", ".status.phase")],
         rules: PLAIN,
     },
     Builtin {
@@ -54,6 +57,13 @@ const KINDS: &[Builtin] = &[
             "source",
             "type",
         ],
+        columns: &[
+            ("Type", "string", ".type"),
+            ("Reason", "string", ".reason"),
+            ("Kind", "string", ".involvedObject.kind"),
+            ("Object", "string", ".involvedObject.name"),
+            ("Message", "string", ".message"),
+        ],
         rules: WriteRules {
             create_on_update: true,
             ..PLAIN
@@ -68,6 +78,7 @@ const KINDS: &[Builtin] = &[
         namespaced: true,
         status: false,
         selectable: &[],
+        columns: &[],
         rules: PLAIN,
     },
     Builtin {
@@ -79,6 +90,7 @@ const KINDS: &[Builtin] = &[
         namespaced: true,
         status: false,
         selectable: &["type"],
+        columns: &[("Type", "string", ".type")],
         rules: PLAIN,
     },
     Builtin {
@@ -90,6 +102,7 @@ const KINDS: &[Builtin] = &[
         namespaced: true,
         status: false,
         selectable: &[],
+        columns: &[],
         rules: PLAIN,
     },
     Builtin {
@@ -101,6 +114,7 @@ const KINDS: &[Builtin] = &[
         namespaced: true,
         status: false,
         selectable: &[],
+        columns: &[("Holder", "string", ".spec.holderIdentity")],
         rules: WriteRules {
             create_on_update: true,
             unconditional_update: false,
@@ -116,6 +130,7 @@ const KINDS: &[Builtin] = &[
         namespaced: false,
         status: true,
         selectable: &[],
+        columns: &[],
         rules: WriteRules {
             generation: true,
             unconditional_update: false,
@@ -146,7 +161,12 @@ pub(crate) fn definitions() -> Vec<ResourceDefinition> {
                 name: kind.version.to_owned(),
                 schema: None,
                 status: kind.status,
-                columns: Vec::new(),
+                columns: kind
+                    .columns
+                    .iter()
+                    .map(|(name, type_, path)| Column::new(name, type_, path))
+                    .chain([Column::age()])
+                    .collect(),
                 selectable: kind
                     .selectable
                     .iter()

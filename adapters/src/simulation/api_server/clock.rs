@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn times_are_written_in_whole_seconds() {
-        let time: Timestamp = "2026-01-02T03:04:05.678Z".parse().unwrap();
+        let time: Timestamp = "2026-01-02T03:04:05.678Z".parse().expect("a time");
         assert_eq!(whole_seconds(time), "2026-01-02T03:04:05Z");
     }
 }

@@ -5,6 +5,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{
+    delete::{self, Deleted, mark_deleting},
+    json_path::JsonPath,
+    object::{StoredObject, finalizers, set_finalizers},
     resource::{Column, ResourceDefinition, VersionDefinition, WriteRules},
     schema::Schema,
     server::Context,
@@ -105,7 +108,11 @@ pub(crate) fn check(
         ));
     }
     for (index, version) in versions(value).iter().enumerate() {
-        let path = format!("spec.versions[{index}].schema.openAPIV3Schema");
+        // A real server names the field of the only version by an older name.
+        let path = match versions(value) {
+            [_] => "spec.validation.openAPIV3Schema".to_owned(),
+            _ => format!("spec.versions[{index}].schema.openAPIV3Schema"),
+        };
         match version.pointer("/schema/openAPIV3Schema") {
             None => causes.push(Cause::required(path, "schemas are required")),
             Some(schema) => {
@@ -159,6 +166,72 @@ pub(crate) fn serve(store: &mut Store, value: &Value) {
     });
 }
 
+/// Holds a definition back while there are objects of its kind.
+const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
+
+/// Puts a definition into termination, and finishes it if no object's finalizer is in the way.
+pub(crate) fn delete(
+    store: &mut Store,
+    context: &Context,
+    definition: &Arc<ResourceDefinition>,
+    object: &Arc<StoredObject>,
+    dry_run: bool,
+) -> Deleted {
+    if dry_run {
+        return Deleted::Pending(Arc::clone(object));
+    }
+    let mut pending = Arc::clone(object);
+    if !object.deleting() {
+        let mut value = object.value.clone();
+        let mut finalizers: Vec<String> =
+            finalizers(&value).into_iter().map(str::to_owned).collect();
+        finalizers.push(CLEANUP.to_owned());
+        set_finalizers(&mut value, &finalizers);
+        mark_deleting(&mut value, context);
+        pending = store.put(definition, value);
+    }
+    finish(store, context);
+    Deleted::Pending(pending)
+}
+
+/// Deletes the objects of terminating kinds, and the definitions that have none left. Returns how many objects it
+/// wrote or deleted.
+pub(crate) fn finish(store: &mut Store, context: &Context) -> usize {
+    let Some(definitions) = store.resource("apiextensions.k8s.io", "customresourcedefinitions")
+    else {
+        return 0;
+    };
+    let own = Arc::clone(&definitions.definition);
+    let terminating: Vec<Arc<StoredObject>> = definitions
+        .objects
+        .values()
+        .filter(|object| object.deleting() && finalizers(&object.value).contains(&CLEANUP))
+        .cloned()
+        .collect();
+    let mut changes = 0;
+    for object in terminating {
+        let (group, plural) = (
+            text(&object.value, "/spec/group"),
+            text(&object.value, "/spec/names/plural"),
+        );
+        let (deleted, left) = match store.resource(group, plural) {
+            Some(resource) => {
+                let kind = Arc::clone(&resource.definition);
+                let keys = resource.objects.keys().cloned().collect();
+                delete::delete_all(store, context, &kind, keys)
+            }
+            None => (0, 0),
+        };
+        changes += deleted;
+        if left == 0 {
+            store.remove(&own, &object.key());
+            withdraw(store, &object.value);
+            changes += 1;
+        }
+    }
+    changes
+}
+
 /// Stops serving what a removed definition defined, whose objects are gone already.
 pub(crate) fn withdraw(store: &mut Store, value: &Value) {
     store.undefine(
@@ -184,10 +257,7 @@ fn version(value: &Value) -> VersionDefinition {
         status: value
             .pointer("/subresources/status")
             .is_some_and(Value::is_object),
-        columns: entries("additionalPrinterColumns")
-            .iter()
-            .map(column)
-            .collect(),
+        columns: columns(&entries("additionalPrinterColumns")),
         selectable: entries("selectableFields")
             .iter()
             .map(|field| {
@@ -201,17 +271,33 @@ fn version(value: &Value) -> VersionDefinition {
     }
 }
 
-fn column(value: &Value) -> Column {
-    Column {
-        name: text(value, "/name").to_owned(),
-        type_: text(value, "/type").to_owned(),
-        format: text(value, "/format").to_owned(),
-        description: text(value, "/description").to_owned(),
-        priority: value
-            .get("priority")
-            .and_then(Value::as_i64)
-            .unwrap_or_default(),
-        json_path: text(value, "/jsonPath").to_owned(),
+fn columns(list: &[Value]) -> Vec<Column> {
+    let columns: Vec<Column> = list
+        .iter()
+        .map(|value| {
+            let path = text(value, "/jsonPath");
+            let described = text(value, "/description");
+            Column {
+                name: text(value, "/name").to_owned(),
+                type_: text(value, "/type").to_owned(),
+                format: text(value, "/format").to_owned(),
+                description: if described.is_empty() {
+                    format!("Custom resource definition column (in JSONPath format): {path}")
+                } else {
+                    described.to_owned()
+                },
+                priority: value
+                    .get("priority")
+                    .and_then(Value::as_i64)
+                    .unwrap_or_default(),
+                path: JsonPath::parse(path),
+            }
+        })
+        .collect();
+    if columns.is_empty() {
+        vec![Column::age()]
+    } else {
+        columns
     }
 }
 

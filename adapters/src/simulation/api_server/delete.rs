@@ -5,12 +5,12 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{
-    namespace,
+    crd, namespace,
     object::{ObjectKey, StoredObject, finalizers, generation, metadata_mut, set_finalizers},
     path::Query,
     resource::ResourceDefinition,
     server::Context,
-    status::ApiError,
+    status::{ApiError, Cause},
     store::Store,
 };
 
@@ -61,10 +61,15 @@ impl DeleteOptions {
             Some("Orphan") => Some(Propagation::Orphan),
             Some(other) => {
                 let message = format!(
-                    "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Unsupported value: \"{other}\": \
-                     supported values: \"Background\", \"Foreground\", \"Orphan\""
+                    "Unsupported value: \"{other}\": supported values: \"Foreground\", \"Background\", \"Orphan\", \"nil\""
                 );
-                return Err(ApiError::new(422, "Invalid", message));
+                let cause = Cause::new("FieldValueNotSupported", "propagationPolicy", message);
+                return Err(ApiError::invalid_kind(
+                    "meta.k8s.io",
+                    "DeleteOptions",
+                    "",
+                    &[cause],
+                ));
             }
         };
         let dry_run = body
@@ -105,6 +110,15 @@ pub(crate) fn delete(
     if definition.is_namespace() {
         return namespace::delete(store, context, definition, &object, options.dry_run);
     }
+    if definition.is_custom_resource_definition() {
+        return Ok(crd::delete(
+            store,
+            context,
+            definition,
+            &object,
+            options.dry_run,
+        ));
+    }
     let keep = remaining_finalizers(definition, &object, options.propagation);
     if keep.is_empty() {
         if options.dry_run {
@@ -127,6 +141,30 @@ pub(crate) fn delete(
         ))));
     }
     Ok(Deleted::Pending(store.put(definition, value)))
+}
+
+/// Deletes objects that have to go whatever they own. Returns how many deletions wrote something, and how many objects
+/// their finalizers hold back.
+pub(crate) fn delete_all(
+    store: &mut Store,
+    context: &Context,
+    definition: &Arc<ResourceDefinition>,
+    keys: Vec<ObjectKey>,
+) -> (usize, usize) {
+    let (mut deleted, mut left) = (0, 0);
+    let options = DeleteOptions {
+        propagation: Some(Propagation::Background),
+        ..DeleteOptions::default()
+    };
+    for key in keys {
+        let before = store.revision;
+        match delete(store, context, definition, &key, &options) {
+            Ok(Deleted::Pending(_)) => left += 1,
+            Ok(Deleted::Gone(_)) | Err(_) => {}
+        }
+        deleted += usize::from(store.revision != before);
+    }
+    (deleted, left)
 }
 
 /// Sets the deletion timestamp, once; that counts as a change of the desired state.
@@ -157,7 +195,7 @@ fn check_preconditions(
              deleted and then recreated",
             object.uid()
         );
-        return Err(ApiError::conflict(definition, &name, &why));
+        return Err(ApiError::failed_precondition(definition, &name, &why));
     }
     if let Some(version) = &options.resource_version
         && *version != object.revision.to_string()
@@ -167,7 +205,7 @@ fn check_preconditions(
              The object might have been modified",
             object.revision
         );
-        return Err(ApiError::conflict(definition, &name, &why));
+        return Err(ApiError::failed_precondition(definition, &name, &why));
     }
     Ok(())
 }
@@ -185,12 +223,11 @@ fn remaining_finalizers(
         .map(|name| (*name).to_owned())
         .collect();
     let wanted = match propagation {
-        Some(Propagation::Background) => None,
         Some(Propagation::Foreground) => Some(FOREGROUND),
         Some(Propagation::Orphan) => Some(ORPHAN),
         None if present.contains(&ORPHAN) => Some(ORPHAN),
         None if present.contains(&FOREGROUND) => Some(FOREGROUND),
-        None => None,
+        Some(Propagation::Background) | None => None,
     };
     // An Event owns nothing.
     if definition.kind != "Event" {

@@ -9,7 +9,7 @@ use super::{
     object::{ObjectKey, StoredObject},
     path::Query,
     selector::Selector,
-    status::ApiError,
+    status::{ApiError, Cause},
     store::{Resource, Store},
 };
 
@@ -71,10 +71,9 @@ pub(crate) fn list(
                 "specifying resource version is not allowed when using continue",
             ));
         }
-        Some(token) => Some(
-            Token::decode(token)
-                .ok_or_else(|| ApiError::bad_request("continue key is not valid"))?,
-        ),
+        Some(token) => Some(Token::decode(token).ok_or_else(|| {
+            ApiError::bad_request("invalid continue token: continue key is not valid")
+        })?),
     };
     let revision = match &token {
         Some(token) if token.revision == 0 => store.revision,
@@ -172,7 +171,8 @@ fn wanted_revision(store: &Store, resource: &Resource, query: &Query) -> Result<
             None => Ok(store.revision),
         };
     };
-    let version = parse_version(version)?;
+    let version = parse_version(version)
+        .map_err(|error| ApiError::bad_request(format!("invalid resource version: {error}")))?;
     match matching {
         Some("Exact") if version == 0 => Err(invalid_options(
             "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"",
@@ -185,21 +185,19 @@ fn wanted_revision(store: &Store, resource: &Resource, query: &Query) -> Result<
     }
 }
 
-pub(crate) fn parse_version(version: &str) -> Result<u64, ApiError> {
+/// Reads a resourceVersion; the error tells what is wrong with it.
+pub(crate) fn parse_version(version: &str) -> Result<u64, String> {
     version.parse().map_err(|_| {
-        let message = format!("resourceVersion: Invalid value: \"{version}\": strconv.ParseUint: parsing \"{version}\": invalid syntax");
-        ApiError::new(400, "BadRequest", message)
+        format!(
+            "resourceVersion: Invalid value: \"{version}\": strconv.ParseUint: parsing \"{version}\": invalid syntax"
+        )
     })
 }
 
-fn invalid_options(detail: &str) -> ApiError {
-    ApiError::new(
-        422,
-        "Invalid",
-        format!(
-            "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: {detail}"
-        ),
-    )
+/// Options that do not go together.
+pub(crate) fn invalid_options(detail: &str) -> ApiError {
+    let cause = Cause::forbidden("resourceVersionMatch", detail);
+    ApiError::invalid_kind("meta.k8s.io", "ListOptions", "", &[cause])
 }
 
 /// The resourceVersion lies before what the server remembers.
@@ -212,7 +210,7 @@ fn too_large(version: u64, newest: u64) -> ApiError {
     let mut error = ApiError::new(
         504,
         "Timeout",
-        format!("Too large resource version: {version}, current: {newest}"),
+        format!("Timeout: Too large resource version: {version}, current: {newest}"),
     );
     error.retry_after = Some(1);
     error.details = Some(serde_json::json!({
@@ -240,7 +238,7 @@ fn expired_token(token: &Token) -> ApiError {
 
 impl Page {
     /// The list's metadata.
-    pub(crate) fn metadata(&self) -> Value {
+    pub(crate) fn metadata(&self, custom: bool) -> Value {
         let mut metadata = Map::new();
         metadata.insert(
             "resourceVersion".to_owned(),
@@ -248,6 +246,9 @@ impl Page {
         );
         if let Some(token) = &self.continue_token {
             metadata.insert("continue".to_owned(), token.clone().into());
+        } else if custom {
+            // Lists of custom resources carry it even when it is empty.
+            metadata.insert("continue".to_owned(), "".into());
         }
         if let Some(remaining) = self.remaining {
             metadata.insert("remainingItemCount".to_owned(), remaining.into());
@@ -260,12 +261,13 @@ impl Page {
         &self,
         kind: &str,
         api_version: &str,
+        custom: bool,
         items: impl Iterator<Item = Bytes>,
     ) -> Bytes {
         let mut body = BytesMut::new();
         let head = format!(
             "{{\"kind\":\"{kind}\",\"apiVersion\":\"{api_version}\",\"metadata\":{},\"items\":[",
-            self.metadata()
+            self.metadata(custom)
         );
         body.put_slice(head.as_bytes());
         for (index, item) in items.enumerate() {

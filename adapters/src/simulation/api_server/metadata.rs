@@ -24,8 +24,19 @@ const FIELDS: &[&str] = &[
     "uid",
 ];
 
+const OWNER_FIELDS: &[&str] = &[
+    "apiVersion",
+    "blockOwnerDeletion",
+    "controller",
+    "kind",
+    "name",
+    "uid",
+];
+
 /// Known, and dropped in silence.
 const DROPPED: &[&str] = &["managedFields", "selfLink"];
+
+const STANDARD_FINALIZERS: [&str; 3] = ["foregroundDeletion", "orphan", "kubernetes"];
 
 const MAX_NAME: usize = 253;
 /// In bytes, keys and values together.
@@ -43,6 +54,19 @@ pub(crate) fn normalise(object: &mut Value) -> Result<Vec<String>, ApiError> {
         }
         known && !is_empty(value)
     });
+    if let Some(Value::Array(references)) = metadata.get_mut("ownerReferences") {
+        for (index, reference) in references.iter_mut().enumerate() {
+            if let Value::Object(reference) = reference {
+                reference.retain(|field, value| {
+                    let known = OWNER_FIELDS.contains(&field.as_str());
+                    if !known {
+                        unknown.push(format!("metadata.ownerReferences[{index}].{field}"));
+                    }
+                    known && !value.is_null()
+                });
+            }
+        }
+    }
     for (field, value) in metadata.iter() {
         let fits = match field.as_str() {
             "annotations" | "labels" => value.as_object().is_some_and(|map| {
@@ -124,7 +148,7 @@ pub(crate) fn validate(object: &Value, namespaced: bool) -> Vec<Cause> {
             causes.push(Cause::invalid(
                 "metadata.labels",
                 &value.into(),
-                "must be no more than 63 bytes",
+                "must be no more than 63 characters",
             ));
         } else if !value.is_empty() && !is_label_text(value) {
             causes.push(Cause::invalid(
@@ -179,20 +203,26 @@ fn owner_causes(object: &Value) -> Vec<Cause> {
         for name in ["apiVersion", "kind", "name", "uid"] {
             if field(name).is_empty() {
                 let path = format!("metadata.ownerReferences.{name}");
-                causes.push(Cause::invalid(path, &"".into(), "must not be empty"));
+                let detail = if name == "apiVersion" {
+                    "version must not be empty"
+                } else {
+                    "must not be empty"
+                };
+                causes.push(Cause::invalid(path, &"".into(), detail));
             }
         }
         if reference.get("controller").and_then(Value::as_bool) == Some(true) {
-            controllers.push(field("name"));
+            controllers.push(format!("{}/{}", field("kind"), field("name")));
         }
     }
     if let [first, second, ..] = controllers.as_slice() {
         let detail = format!(
             "Only one reference can have Controller set to true. Found \"true\" in references for {first} and {second}"
         );
+        let references = owner_references(object).into();
         causes.push(Cause::invalid(
             "metadata.ownerReferences",
-            &Value::Null,
+            &references,
             detail,
         ));
     }
@@ -206,7 +236,6 @@ pub(crate) fn validate_update(new: &Value, old: &Value) -> Vec<Cause> {
         "name",
         "namespace",
         "uid",
-        "creationTimestamp",
         "deletionTimestamp",
         "deletionGracePeriodSeconds",
     ] {
@@ -240,24 +269,37 @@ pub(crate) fn validate_update(new: &Value, old: &Value) -> Vec<Cause> {
     causes
 }
 
-/// Fields that the server keeps whatever an update says about them, if it says nothing.
+/// Keeps what only the server sets: some fields if the update leaves them out, others whatever it says.
 pub(crate) fn keep_server_fields(new: &mut Value, old: &Value) {
     let Some(before) = metadata(old) else { return };
     let metadata = metadata_mut(new);
-    for field in [
-        "uid",
-        "creationTimestamp",
-        "deletionTimestamp",
-        "deletionGracePeriodSeconds",
-    ] {
+    for field in ["uid", "deletionTimestamp", "deletionGracePeriodSeconds"] {
         if let Some(value) = before.get(field) {
             metadata.entry(field).or_insert_with(|| value.clone());
         }
     }
-    match before.get("generation") {
-        Some(generation) => metadata.insert("generation".to_owned(), generation.clone()),
-        None => metadata.remove("generation"),
-    };
+    for field in ["creationTimestamp", "generation"] {
+        match before.get(field) {
+            Some(value) => metadata.insert(field.to_owned(), value.clone()),
+            None => metadata.remove(field),
+        };
+    }
+}
+
+/// What the server says about finalizers that are new and have no domain.
+pub(crate) fn finalizer_warnings(new: &Value, old: Option<&Value>) -> Vec<String> {
+    let before = old.map(finalizers).unwrap_or_default();
+    finalizers(new)
+        .into_iter()
+        .filter(|finalizer| !finalizer.contains('/') && !before.contains(finalizer))
+        .filter(|finalizer| !STANDARD_FINALIZERS.contains(finalizer))
+        .map(|finalizer| {
+            format!(
+                "metadata.finalizers: \"{finalizer}\": prefer a domain-qualified finalizer name to avoid accidental \
+                 conflicts with other finalizer writers"
+            )
+        })
+        .collect()
 }
 
 const SUBDOMAIN_RULE: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', \
@@ -272,7 +314,7 @@ an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex us
 
 fn name_problem(name: &str) -> Option<String> {
     if name.len() > MAX_NAME {
-        return Some(format!("must be no more than {MAX_NAME} bytes"));
+        return Some(format!("must be no more than {MAX_NAME} characters"));
     }
     (!is_subdomain(name)).then(|| SUBDOMAIN_RULE.to_owned())
 }
@@ -317,7 +359,7 @@ fn qualified_name_problem(name: &str) -> Option<String> {
         return Some("name part must be non-empty".to_owned());
     }
     if part.len() > 63 {
-        return Some("name part must be no more than 63 bytes".to_owned());
+        return Some("name part must be no more than 63 characters".to_owned());
     }
     (!is_label_text(part)).then(|| NAME_PART_RULE.to_owned())
 }

@@ -11,20 +11,29 @@
 //! everything).
 
 mod builtin;
+mod cel;
+mod check;
 mod clock;
 mod crd;
 mod delete;
+mod discovery;
+mod event;
+mod field_path;
 mod garbage;
 mod intercept;
+mod json_path;
 mod list;
 mod log;
 mod metadata;
 mod namespace;
 mod object;
+mod openapi;
 mod patch;
 mod path;
+mod prune;
 mod render;
 mod resource;
+mod review;
 mod route;
 mod schema;
 mod selector;
@@ -33,6 +42,8 @@ mod server;
 mod service;
 mod status;
 mod store;
+mod table;
+mod validate;
 mod watch;
 mod write;
 

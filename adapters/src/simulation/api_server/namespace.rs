@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{
-    delete::{self, DeleteOptions, Deleted, mark_deleting},
+    delete::{self, Deleted, mark_deleting},
     object::{ObjectKey, StoredObject, metadata_mut},
     resource::ResourceDefinition,
     server::Context,
@@ -130,21 +130,10 @@ fn empty(store: &mut Store, context: &Context, namespace: &str) -> (usize, usize
             (Arc::clone(&resource.definition), keys)
         })
         .collect();
-    let (mut deleted, mut left) = (0, 0);
-    let options = DeleteOptions {
-        propagation: Some(delete::Propagation::Background),
-        ..DeleteOptions::default()
-    };
-    for (definition, keys) in contents {
-        for key in keys {
-            let before = store.revision;
-            match delete::delete(store, context, &definition, &key, &options) {
-                Ok(Deleted::Gone(_)) => {}
-                Ok(Deleted::Pending(_)) => left += 1,
-                Err(_) => {}
-            }
-            deleted += usize::from(store.revision != before);
-        }
-    }
-    (deleted, left)
+    contents
+        .into_iter()
+        .fold((0, 0), |(deleted, left), (definition, keys)| {
+            let (here, held) = delete::delete_all(store, context, &definition, keys);
+            (deleted + here, left + held)
+        })
 }

@@ -24,6 +24,17 @@ impl StoredObject {
         }
     }
 
+    /// An object that a dry run did not create: it has no resourceVersion.
+    pub(crate) fn unwritten(mut value: Value) -> Self {
+        metadata_mut(&mut value).remove("resourceVersion");
+        let bytes = Bytes::from(value.to_string());
+        Self {
+            value,
+            bytes,
+            revision: 0,
+        }
+    }
+
     pub(crate) fn key(&self) -> ObjectKey {
         ObjectKey {
             namespace: text(&self.value, "namespace")

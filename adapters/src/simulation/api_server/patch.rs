@@ -79,14 +79,10 @@ impl Patch {
         match self {
             Self::Merge(patch) => merge(&mut patched, patch),
             Self::Apply(configuration) => overlay(&mut patched, configuration),
-            Self::Json(patch) => json_patch::patch(&mut patched, patch).map_err(|error| {
-                ApiError::new(
-                    422,
-                    "Invalid",
-                    "the server rejected our request due to an error in our request",
-                )
-                .because(&error)
-            })?,
+            Self::Json(patch) => {
+                json_patch::patch(&mut patched, patch)
+                    .map_err(|_| ApiError::inapplicable_patch())?;
+            }
         }
         Ok(patched)
     }

@@ -50,10 +50,9 @@ impl Target {
             ..ResourcePath::default()
         };
         let rest = match rest {
-            // `namespaces/NAME/status` and `namespaces/NAME/finalize` belong to the Namespace itself.
+            // `namespaces/NAME` and `namespaces/NAME/status` are about the Namespace itself.
             ["namespaces", namespace, inner @ ..]
-                if !inner.is_empty()
-                    && !(inner.len() == 1 && ["status", "finalize"].contains(&inner[0])) =>
+                if !matches!(inner, [] | ["status" | "finalize"]) =>
             {
                 path.namespace = Some((*namespace).to_owned());
                 inner

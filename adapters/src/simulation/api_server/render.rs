@@ -1,9 +1,10 @@
-//! How an object goes out: as it is kept, in another version, or its metadata alone.
+//! How an object goes out: as it is kept, in another version, its metadata alone, or as a row of a table.
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{object::StoredObject, write::Endpoint};
+use super::{event, list::Page, object::StoredObject, table::table, write::Endpoint};
 
 /// The form that the client asks for in its `Accept` header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -44,47 +45,132 @@ impl Form {
 #[derive(Debug, Clone)]
 pub(crate) struct Renderer {
     form: Form,
-    /// Where it differs from the version that objects are kept in.
-    api_version: Option<String>,
+    endpoint: Endpoint,
+    /// Objects go out in the version that they are kept in.
+    same_version: bool,
+    /// Rows of tables carry the whole object, not its metadata alone.
+    whole_rows: bool,
+    /// Ages are counted from the request on.
+    now: Timestamp,
 }
 
 impl Renderer {
-    pub(crate) fn new(endpoint: &Endpoint, form: Form) -> Self {
-        let kept = &endpoint.definition.storage_version;
-        let api_version = (endpoint.version().name != *kept).then(|| endpoint.api_version());
-        Self { form, api_version }
-    }
-
-    pub(crate) fn form(&self) -> Form {
-        self.form
+    pub(crate) fn new(
+        endpoint: &Endpoint,
+        accept: &str,
+        include_object: Option<&str>,
+        now: Timestamp,
+    ) -> Self {
+        let same_version = !endpoint.newer_events
+            && endpoint.version().name == endpoint.definition.storage_version;
+        let whole_rows = include_object == Some("Object");
+        Self {
+            form: Form::of_accept(accept),
+            endpoint: endpoint.clone(),
+            same_version,
+            whole_rows,
+            now,
+        }
     }
 
     /// Objects go out as they are kept, byte for byte.
     pub(crate) fn is_verbatim(&self) -> bool {
-        self.form == Form::Whole && self.api_version.is_none()
+        self.form == Form::Whole && self.same_version
     }
 
+    /// The object, or a table of this one row.
     pub(crate) fn bytes(&self, object: &StoredObject) -> Bytes {
-        if self.is_verbatim() {
-            return object.bytes.clone();
-        }
-        Bytes::from(self.value(object).to_string())
+        self.event_bytes(object, true)
     }
 
-    pub(crate) fn value(&self, object: &StoredObject) -> Value {
+    /// The object in an event of a watch, whose tables tell their columns once.
+    pub(crate) fn event_bytes(&self, object: &StoredObject, first: bool) -> Bytes {
         match self.form {
-            Form::Metadata => json!({
-                "kind": "PartialObjectMetadata",
-                "apiVersion": "meta.k8s.io/v1",
-                "metadata": object.value["metadata"],
-            }),
-            Form::Whole | Form::Table => {
-                let mut value = object.value.clone();
-                if let Some(api_version) = &self.api_version {
-                    value["apiVersion"] = api_version.clone().into();
-                }
-                value
+            Form::Whole if self.same_version => object.bytes.clone(),
+            Form::Whole => self.value(object).to_string().into(),
+            Form::Metadata => metadata_only(object).to_string().into(),
+            Form::Table => {
+                let metadata = json!({"resourceVersion": object.revision.to_string()});
+                self.table(std::iter::once(object), &metadata, first)
             }
         }
     }
+
+    /// A page of a list.
+    pub(crate) fn page(&self, page: &Page) -> Bytes {
+        let definition = &self.endpoint.definition;
+        let objects = page.objects.iter().map(AsRef::as_ref);
+        match self.form {
+            Form::Table => self.table(objects, &page.metadata(definition.rules.custom), true),
+            Form::Metadata => {
+                let items = objects.map(|object| Bytes::from(metadata_only(object).to_string()));
+                page.body("PartialObjectMetadataList", "meta.k8s.io/v1", false, items)
+            }
+            Form::Whole if definition.rules.custom => {
+                let items = objects.map(|object| self.bytes(object));
+                page.body(
+                    &definition.list_kind,
+                    &self.endpoint.api_version(),
+                    true,
+                    items,
+                )
+            }
+            Form::Whole => {
+                let items = objects.map(|object| self.bare(object));
+                page.body(
+                    &definition.list_kind,
+                    &self.endpoint.api_version(),
+                    false,
+                    items,
+                )
+            }
+        }
+    }
+
+    fn table<'a>(
+        &self,
+        objects: impl Iterator<Item = &'a StoredObject>,
+        metadata: &Value,
+        with_columns: bool,
+    ) -> Bytes {
+        let version = self.endpoint.version();
+        table(
+            version,
+            objects,
+            metadata,
+            with_columns,
+            self.whole_rows,
+            self.now,
+        )
+        .to_string()
+        .into()
+    }
+
+    fn value(&self, object: &StoredObject) -> Value {
+        let mut value = object.value.clone();
+        if self.endpoint.newer_events {
+            event::from_core(&mut value);
+        } else {
+            value["apiVersion"] = self.endpoint.api_version().into();
+        }
+        value
+    }
+
+    /// The object as an item of a list of a built-in kind: it does not name its kind.
+    fn bare(&self, object: &StoredObject) -> Bytes {
+        let mut value = self.value(object);
+        if let Some(fields) = value.as_object_mut() {
+            fields.remove("apiVersion");
+            fields.remove("kind");
+        }
+        value.to_string().into()
+    }
+}
+
+fn metadata_only(object: &StoredObject) -> Value {
+    json!({
+        "kind": "PartialObjectMetadata",
+        "apiVersion": "meta.k8s.io/v1",
+        "metadata": object.value["metadata"],
+    })
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::schema::Schema;
+use super::{json_path::JsonPath, schema::Schema};
 
 /// A resource in all its versions.
 #[derive(Debug)]
@@ -49,7 +49,25 @@ pub(crate) struct Column {
     pub(crate) description: String,
     /// Above 0: shown with `-o wide` only.
     pub(crate) priority: i64,
-    pub(crate) json_path: String,
+    pub(crate) path: JsonPath,
+}
+
+impl Column {
+    pub(crate) fn new(name: &str, type_: &str, path: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            type_: type_.to_owned(),
+            format: String::new(),
+            description: String::new(),
+            priority: 0,
+            path: JsonPath::parse(path),
+        }
+    }
+
+    /// The column of kinds that say nothing about columns.
+    pub(crate) fn age() -> Self {
+        Self::new("Age", "date", ".metadata.creationTimestamp")
+    }
 }
 
 /// In what the kinds differ when they are written.
@@ -85,10 +103,6 @@ impl ResourceDefinition {
         join_group(&self.kind, &self.group)
     }
 
-    pub(crate) fn version(&self, name: &str) -> Option<&VersionDefinition> {
-        self.versions.iter().find(|version| version.name == name)
-    }
-
     /// `example.com/v1`, or `v1` in the core group.
     pub(crate) fn api_version(&self, version: &str) -> String {
         if self.group.is_empty() {
@@ -111,7 +125,8 @@ impl ResourceDefinition {
     }
 }
 
-fn join_group(name: &str, group: &str) -> String {
+/// `NAME.GROUP`, or the name alone in the core group.
+pub(crate) fn join_group(name: &str, group: &str) -> String {
     if group.is_empty() {
         name.to_owned()
     } else {

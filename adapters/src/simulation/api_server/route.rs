@@ -8,183 +8,102 @@ use serde_json::Value;
 
 use super::{
     delete::{self, DeleteOptions, Deleted},
-    list,
+    discovery, event, list,
     object::{ObjectKey, StoredObject},
     patch::{Patch, PatchType},
-    path::{ResourcePath, Target},
-    render::{Form, Renderer},
+    path::{Query, ResourcePath, Target},
+    render::Renderer,
+    review,
     selector::Selector,
-    server::Shared,
+    server::{Context, Shared},
     service::{Incoming, Reply},
-    status::ApiError,
+    status::{ApiError, Cause},
     store::Store,
     watch::Watch,
     write::{self, Endpoint, WriteOptions, Written},
 };
 
-/// Serves a request. Returns also the name of the object, where only serving it could tell.
+/// The reply, and the name of an object where only serving the request could tell it.
+type Served = Result<(Reply, Option<String>), ApiError>;
+
+/// Serves a request.
 pub(crate) fn serve(shared: &Arc<Shared>, incoming: &Incoming) -> (Reply, Option<String>) {
     let served = match &incoming.target {
-        Target::NonResource => Err(ApiError::page_not_found()),
+        Target::NonResource => discovery::answer(&shared.store(), &incoming.path)
+            .map(|response| (Reply::Response(response), None)),
         Target::Resource(path) => resource(shared, incoming, path),
     };
     served.unwrap_or_else(|error| (Reply::Response(error.response()), None))
 }
 
-type Served = Result<(Reply, Option<String>), ApiError>;
+/// A request about objects, while it is served.
+struct Call<'a> {
+    shared: &'a Arc<Shared>,
+    store: &'a mut Store,
+    context: Context,
+    incoming: &'a Incoming,
+    endpoint: Endpoint,
+    renderer: Renderer,
+    namespace: Option<&'a str>,
+    options: WriteOptions,
+}
 
 fn resource(shared: &Arc<Shared>, incoming: &Incoming, path: &ResourcePath) -> Served {
-    let context = shared.context();
+    if incoming.method == Method::POST
+        && let Some(answer) = review::answer(&path.group, &path.resource, &incoming.info.body)
+    {
+        return Ok((
+            reply(StatusCode::CREATED, answer?.to_string().into(), &[]),
+            None,
+        ));
+    }
     let mut store = shared.store();
     let endpoint = find(&store, path)?;
-    let definition = Arc::clone(&endpoint.definition);
     let status_only = match path.subresource.as_deref() {
         None => false,
         Some("status") if endpoint.version().status => true,
-        Some(_) => return Err(ApiError::page_not_found()),
+        Some(_) => {
+            return Err(ApiError::not_found(
+                &endpoint.definition,
+                path.name.as_deref().unwrap_or_default(),
+            ));
+        }
     };
-    let form = Form::of_accept(&incoming.accept);
-    let renderer = Renderer::new(&endpoint, form);
-    let namespace = path.namespace.as_deref();
-    let body = &incoming.info.body;
-    let options = WriteOptions::parse(&incoming.query);
-    let Some(name) = path.name.as_deref() else {
-        return match incoming.method {
-            Method::GET | Method::HEAD => {
-                let selector = Selector::parse(
-                    &incoming.query,
-                    &definition,
-                    endpoint.version(),
-                    namespace,
-                    None,
-                )?;
-                if incoming.query.flag("watch") {
-                    return open_watch(shared, &mut store, endpoint, selector, renderer, incoming);
-                }
-                list_objects(&store, &endpoint, &selector, &renderer, incoming)
-            }
-            Method::POST if definition.namespaced == namespace.is_some() => {
-                let value = read_object(body, &incoming.content_type)?;
-                let written =
-                    write::create(&mut store, &context, &endpoint, namespace, value, options)?;
-                let name = written.object.key().name;
-                Ok((reply_written(&written, &renderer), Some(name)))
-            }
-            Method::DELETE if definition.namespaced == namespace.is_some() => {
-                let selector = Selector::parse(
-                    &incoming.query,
-                    &definition,
-                    endpoint.version(),
-                    namespace,
-                    None,
-                )?;
-                let page = list_page(&store, &endpoint, &selector, incoming)?;
-                let delete_options = DeleteOptions::parse(&incoming.query, body)?;
-                for object in &page.objects {
-                    delete::delete(
-                        &mut store,
-                        &context,
-                        &definition,
-                        &object.key(),
-                        &delete_options,
-                    )?;
-                }
-                Ok((reply_page(&page, &endpoint, &renderer), None))
-            }
-            _ => Err(ApiError::method_not_allowed()),
-        };
+    let call = Call {
+        renderer: Renderer::new(
+            &endpoint,
+            &incoming.accept,
+            incoming.query.text("includeObject"),
+            shared.now(),
+        ),
+        options: WriteOptions {
+            status_only,
+            ..WriteOptions::parse(&incoming.query)
+        },
+        context: shared.context(),
+        namespace: path.namespace.as_deref(),
+        store: &mut store,
+        shared,
+        incoming,
+        endpoint,
     };
-    let key = ObjectKey {
-        namespace: namespace.unwrap_or_default().to_owned(),
-        name: name.to_owned(),
-    };
-    let current = store.get(&definition, &key).cloned();
-    let missing = || ApiError::not_found(&definition, name);
-    match incoming.method {
-        Method::GET | Method::HEAD if incoming.query.flag("watch") => {
-            let selector = Selector::parse(
-                &incoming.query,
-                &definition,
-                endpoint.version(),
-                namespace,
-                Some(name),
-            )?;
-            open_watch(shared, &mut store, endpoint, selector, renderer, incoming)
-        }
-        Method::GET | Method::HEAD => {
-            let object = current.ok_or_else(missing)?;
-            Ok((reply(StatusCode::OK, renderer.bytes(&object), &[]), None))
-        }
-        Method::PUT => {
-            let value = read_object(body, &incoming.content_type)?;
-            let written = match current {
-                Some(old) => write::update(
-                    &mut store,
-                    &context,
-                    &endpoint,
-                    &old,
-                    value,
-                    status_only,
-                    options,
-                )?,
-                None if definition.rules.create_on_update && !status_only => {
-                    write::create(&mut store, &context, &endpoint, namespace, value, options)?
-                }
-                None => return Err(missing()),
-            };
-            Ok((reply_written(&written, &renderer), None))
-        }
-        Method::PATCH => {
-            let type_ = PatchType::parse(&incoming.content_type, &definition)?;
-            let patch = Patch::parse(type_, body)?;
-            let written = match (current, patch) {
-                (Some(old), patch) => {
-                    let value = patch.apply(&in_version(&old, &endpoint))?;
-                    write::update(
-                        &mut store,
-                        &context,
-                        &endpoint,
-                        &old,
-                        value,
-                        status_only,
-                        options,
-                    )?
-                }
-                (None, Patch::Apply(mut configuration)) if !status_only => {
-                    configuration["metadata"]["name"] = name.into();
-                    write::create(
-                        &mut store,
-                        &context,
-                        &endpoint,
-                        namespace,
-                        configuration,
-                        options,
-                    )?
-                }
-                (None, _) => return Err(missing()),
-            };
-            Ok((reply_written(&written, &renderer), None))
-        }
-        Method::DELETE if !status_only => {
-            let delete_options = DeleteOptions::parse(&incoming.query, body)?;
-            let bytes =
-                match delete::delete(&mut store, &context, &definition, &key, &delete_options)? {
-                    Deleted::Gone(object) => {
-                        Bytes::from(delete::success(&definition, &object).to_string())
-                    }
-                    Deleted::Pending(object) => renderer.bytes(&object),
-                };
-            Ok((reply(StatusCode::OK, bytes, &[]), None))
-        }
-        _ => Err(ApiError::method_not_allowed()),
+    match &path.name {
+        None => call.on_collection(),
+        Some(name) => call.on_object(name),
     }
 }
 
 /// The resource in the version that the path names.
 fn find(store: &Store, path: &ResourcePath) -> Result<Endpoint, ApiError> {
-    let resource = store
-        .resource(&path.group, &path.resource)
-        .ok_or_else(ApiError::page_not_found)?;
+    let newer_events = path.group == event::GROUP && path.resource == "events";
+    let group = if newer_events { "" } else { &path.group };
+    let resource = store.resource(group, &path.resource).ok_or_else(|| {
+        if path.group.is_empty() {
+            ApiError::no_such_resource()
+        } else {
+            ApiError::page_not_found()
+        }
+    })?;
     let definition = Arc::clone(&resource.definition);
     let version = definition
         .versions
@@ -202,90 +121,256 @@ fn find(store: &Store, path: &ResourcePath) -> Result<Endpoint, ApiError> {
         Ok(Endpoint {
             definition,
             version,
+            newer_events,
         })
     }
 }
 
-fn read_object(body: &[u8], content_type: &str) -> Result<Value, ApiError> {
-    if content_type.contains("protobuf") {
-        return Err(ApiError::unsupported_media_type(
-            "application/json, application/yaml",
-        ));
+impl Call<'_> {
+    fn on_collection(mut self) -> Served {
+        let in_its_place = self.endpoint.definition.namespaced == self.namespace.is_some();
+        match self.incoming.method {
+            Method::GET | Method::HEAD if self.incoming.query.flag("watch") => {
+                let selector = self.selector()?;
+                let Self {
+                    shared,
+                    store,
+                    endpoint,
+                    renderer,
+                    incoming,
+                    ..
+                } = self;
+                let watch =
+                    Watch::open(shared, store, endpoint, selector, renderer, &incoming.query)?;
+                Ok((Reply::Watch(Box::new(watch)), None))
+            }
+            Method::GET | Method::HEAD => {
+                let page = self.page()?;
+                Ok((reply(StatusCode::OK, self.renderer.page(&page), &[]), None))
+            }
+            Method::POST if in_its_place => {
+                let value = self.read_object()?;
+                let written = self.create(value)?;
+                let name = written.object.key().name;
+                Ok((self.reply_written(&written), Some(name)))
+            }
+            Method::DELETE if in_its_place => {
+                let page = self.page()?;
+                let options = DeleteOptions::parse(&self.incoming.query, &self.incoming.info.body)?;
+                let definition = &self.endpoint.definition;
+                for object in &page.objects {
+                    delete::delete(
+                        self.store,
+                        &self.context,
+                        definition,
+                        &object.key(),
+                        &options,
+                    )?;
+                }
+                Ok((reply(StatusCode::OK, self.renderer.page(&page), &[]), None))
+            }
+            Method::POST | Method::DELETE => Err(ApiError::page_not_found()),
+            Method::PUT | Method::PATCH => Err(ApiError::bad_request("name must be provided")),
+            _ => Err(ApiError::method_not_allowed()),
+        }
     }
-    if content_type.contains("yaml") {
-        return std::str::from_utf8(body)
-            .ok()
-            .and_then(|text| serde_saphyr::from_str(text).ok())
-            .ok_or_else(|| ApiError::bad_request("error parsing YAML"));
+
+    fn on_object(mut self, name: &str) -> Served {
+        let definition = Arc::clone(&self.endpoint.definition);
+        let key = ObjectKey {
+            namespace: self.namespace.unwrap_or_default().to_owned(),
+            name: name.to_owned(),
+        };
+        let current = self.store.get(&definition, &key).cloned();
+        let missing = || ApiError::not_found(&definition, name);
+        match self.incoming.method {
+            Method::GET | Method::HEAD => {
+                let object = current.ok_or_else(missing)?;
+                Ok((
+                    reply(StatusCode::OK, self.renderer.bytes(&object), &[]),
+                    None,
+                ))
+            }
+            Method::POST if !self.options.status_only => {
+                let value = self.read_object()?;
+                let written = self.create(value)?;
+                Ok((self.reply_written(&written), None))
+            }
+            Method::PUT => {
+                let value = self.read_object()?;
+                let written = match current {
+                    Some(old) => self.update(&old, value)?,
+                    None if definition.rules.create_on_update && !self.options.status_only => {
+                        self.create(value)?
+                    }
+                    None => return Err(missing()),
+                };
+                Ok((self.reply_written(&written), None))
+            }
+            Method::PATCH => {
+                let patch = self.read_patch()?;
+                let written = match (current, patch) {
+                    (Some(old), patch) => {
+                        self.options.patched = true;
+                        let value = patch.apply(&self.as_seen(&old))?;
+                        self.update(&old, value)?
+                    }
+                    (None, Patch::Apply(mut configuration)) if !self.options.status_only => {
+                        configuration["metadata"]["name"] = name.into();
+                        self.create(configuration)?
+                    }
+                    (None, _) => return Err(missing()),
+                };
+                Ok((self.reply_written(&written), None))
+            }
+            Method::DELETE if !self.options.status_only => {
+                let options = DeleteOptions::parse(&self.incoming.query, &self.incoming.info.body)?;
+                let bytes =
+                    match delete::delete(self.store, &self.context, &definition, &key, &options)? {
+                        Deleted::Gone(object) => {
+                            delete::success(&definition, &object).to_string().into()
+                        }
+                        Deleted::Pending(object) => self.renderer.bytes(&object),
+                    };
+                Ok((reply(StatusCode::OK, bytes, &[]), None))
+            }
+            _ => Err(ApiError::method_not_allowed()),
+        }
     }
-    serde_json::from_slice(body).map_err(|error| {
-        ApiError::bad_request(format!("the object provided is unrecognized: {error}"))
-    })
+
+    fn create(&mut self, mut value: Value) -> Result<Written, ApiError> {
+        if self.endpoint.newer_events {
+            event::to_core(&mut value);
+        }
+        write::create(
+            self.store,
+            &self.context,
+            &self.endpoint.as_kept(),
+            self.namespace,
+            value,
+            self.options,
+        )
+    }
+
+    fn update(&mut self, old: &Arc<StoredObject>, mut value: Value) -> Result<Written, ApiError> {
+        if self.endpoint.newer_events {
+            event::to_core(&mut value);
+        }
+        write::update(
+            self.store,
+            &self.context,
+            &self.endpoint.as_kept(),
+            old,
+            value,
+            self.options,
+        )
+    }
+
+    /// The object as a client of this version sees it.
+    fn as_seen(&self, object: &StoredObject) -> Value {
+        let mut value = object.value.clone();
+        if self.endpoint.newer_events {
+            event::from_core(&mut value);
+        } else {
+            value["apiVersion"] = self.endpoint.api_version().into();
+        }
+        value
+    }
+
+    fn selector(&self) -> Result<Selector, ApiError> {
+        let query = &self.incoming.query;
+        let fields = query.text("fieldSelector").unwrap_or_default();
+        let fields = if self.endpoint.newer_events {
+            event::core_selector(fields)
+        } else {
+            fields.to_owned()
+        };
+        Selector::parse(
+            query.text("labelSelector").unwrap_or_default(),
+            &fields,
+            &self.endpoint.definition,
+            self.endpoint.version(),
+            self.namespace,
+        )
+    }
+
+    fn page(&self) -> Result<list::Page, ApiError> {
+        let definition = &self.endpoint.definition;
+        let resource = self
+            .store
+            .resource(&definition.group, &definition.plural)
+            .ok_or_else(ApiError::page_not_found)?;
+        list::list(
+            self.store,
+            resource,
+            &self.selector()?,
+            &self.incoming.query,
+        )
+    }
+
+    fn read_object(&self) -> Result<Value, ApiError> {
+        let body = &self.incoming.info.body;
+        let unreadable = |error: &dyn std::fmt::Display| {
+            ApiError::bad_request(format!(
+                "the object provided is unrecognized (must be of type {}): couldn't get version/kind; json parse \
+                 error: {error}",
+                self.endpoint.definition.kind
+            ))
+        };
+        match self
+            .incoming
+            .content_type
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .trim()
+        {
+            "" | "application/json" => {
+                serde_json::from_slice(body).map_err(|error| unreadable(&error))
+            }
+            "application/yaml" => {
+                let text = std::str::from_utf8(body).map_err(|error| unreadable(&error))?;
+                serde_saphyr::from_str(text).map_err(|error| unreadable(&error))
+            }
+            _ => Err(ApiError::unsupported_media_type(
+                "application/json, application/yaml, application/vnd.kubernetes.protobuf",
+            )),
+        }
+    }
+
+    fn read_patch(&self) -> Result<Patch, ApiError> {
+        let type_ = PatchType::parse(&self.incoming.content_type, &self.endpoint.definition)?;
+        if type_ == PatchType::Apply {
+            check_apply(&self.incoming.query)?;
+        }
+        Patch::parse(type_, &self.incoming.info.body)
+    }
+
+    fn reply_written(&self, written: &Written) -> Reply {
+        let code = if written.created {
+            StatusCode::CREATED
+        } else {
+            StatusCode::OK
+        };
+        reply(
+            code,
+            self.renderer.bytes(&written.object),
+            &written.warnings,
+        )
+    }
 }
 
-/// The object as a client of this version sees it.
-fn in_version(object: &StoredObject, endpoint: &Endpoint) -> Value {
-    let mut value = object.value.clone();
-    value["apiVersion"] = endpoint.api_version().into();
-    value
-}
-
-fn open_watch(
-    shared: &Arc<Shared>,
-    store: &mut Store,
-    endpoint: Endpoint,
-    selector: Selector,
-    renderer: Renderer,
-    incoming: &Incoming,
-) -> Served {
-    let watch = Watch::open(shared, store, endpoint, selector, renderer, &incoming.query)?;
-    Ok((Reply::Watch(Box::new(watch)), None))
-}
-
-fn list_page(
-    store: &Store,
-    endpoint: &Endpoint,
-    selector: &Selector,
-    incoming: &Incoming,
-) -> Result<list::Page, ApiError> {
-    let definition = &endpoint.definition;
-    let resource = store
-        .resource(&definition.group, &definition.plural)
-        .ok_or_else(ApiError::page_not_found)?;
-    list::list(store, resource, selector, &incoming.query)
-}
-
-fn list_objects(
-    store: &Store,
-    endpoint: &Endpoint,
-    selector: &Selector,
-    renderer: &Renderer,
-    incoming: &Incoming,
-) -> Served {
-    let page = list_page(store, endpoint, selector, incoming)?;
-    Ok((reply_page(&page, endpoint, renderer), None))
-}
-
-fn reply_page(page: &list::Page, endpoint: &Endpoint, renderer: &Renderer) -> Reply {
-    let items = page.objects.iter().map(|object| renderer.bytes(object));
-    let body = match renderer.form() {
-        Form::Metadata => page.body("PartialObjectMetadataList", "meta.k8s.io/v1", items),
-        Form::Whole | Form::Table => page.body(
-            &endpoint.definition.list_kind,
-            &endpoint.api_version(),
-            items,
-        ),
-    };
-    reply(StatusCode::OK, body, &[])
-}
-
-fn reply_written(written: &Written, renderer: &Renderer) -> Reply {
-    let code = if written.created {
-        StatusCode::CREATED
-    } else {
-        StatusCode::OK
-    };
-    reply(code, renderer.bytes(&written.object), &written.warnings)
+fn check_apply(query: &Query) -> Result<(), ApiError> {
+    if query.text("fieldManager").is_some() {
+        return Ok(());
+    }
+    let cause = Cause::required("fieldManager", "is required for apply patch");
+    Err(ApiError::invalid_kind(
+        "meta.k8s.io",
+        "PatchOptions",
+        "",
+        &[cause],
+    ))
 }
 
 fn reply(code: StatusCode, body: Bytes, warnings: &[String]) -> Reply {

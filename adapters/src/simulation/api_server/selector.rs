@@ -4,7 +4,6 @@ use serde_json::Value;
 
 use super::{
     object::{FIELD_NAME, FIELD_NAMESPACE, StoredObject, at, labels, text},
-    path::Query,
     resource::{FieldPath, ResourceDefinition, VersionDefinition},
     status::ApiError,
 };
@@ -13,8 +12,6 @@ use super::{
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Selector {
     namespace: Option<String>,
-    /// From a watch of a single object by its path.
-    name: Option<String>,
     labels: Vec<LabelRequirement>,
     fields: Vec<FieldRequirement>,
 }
@@ -42,21 +39,16 @@ struct FieldRequirement {
 
 impl Selector {
     pub(crate) fn parse(
-        query: &Query,
+        labels: &str,
+        fields: &str,
         definition: &ResourceDefinition,
         version: &VersionDefinition,
         namespace: Option<&str>,
-        name: Option<&str>,
     ) -> Result<Self, ApiError> {
         Ok(Self {
             namespace: namespace.map(str::to_owned),
-            name: name.map(str::to_owned),
-            labels: parse_labels(query.text("labelSelector").unwrap_or_default())?,
-            fields: parse_fields(
-                query.text("fieldSelector").unwrap_or_default(),
-                definition,
-                version,
-            )?,
+            labels: parse_labels(labels)?,
+            fields: parse_fields(fields, definition, version)?,
         })
     }
 
@@ -65,10 +57,6 @@ impl Selector {
         self.namespace
             .as_deref()
             .is_none_or(|namespace| text(value, "namespace") == Some(namespace))
-            && self
-                .name
-                .as_deref()
-                .is_none_or(|name| text(value, "name") == Some(name))
             && self
                 .labels
                 .iter()
@@ -86,7 +74,7 @@ impl Selector {
 
     /// Sees every object of its namespace, or of all.
     pub(crate) fn has_only_namespace(&self) -> bool {
-        self.name.is_none() && self.labels.is_empty() && self.fields.is_empty()
+        self.labels.is_empty() && self.fields.is_empty()
     }
 
     /// The one namespace that it is about.
@@ -116,7 +104,7 @@ impl FieldRequirement {
         let found = match at(object, &self.path) {
             Some(Value::String(text)) => text == &self.value,
             None | Some(Value::Null) => self.value.is_empty(),
-            Some(other) => other.to_string() == self.value,
+            Some(other) => format!("{other}") == self.value,
         };
         found == self.equal
     }
@@ -227,7 +215,7 @@ mod tests {
     fn matches(selector: &str, labels: &Value) -> bool {
         let object = json!({"metadata": {"labels": labels}});
         parse_labels(selector)
-            .unwrap()
+            .expect("a selector")
             .iter()
             .all(|requirement| requirement.matches(&object))
     }

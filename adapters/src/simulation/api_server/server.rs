@@ -13,7 +13,7 @@ use serde_json::json;
 use super::{
     builtin,
     clock::{Clock, whole_seconds},
-    garbage,
+    crd, garbage,
     intercept::Interceptor,
     log::{RequestLog, RequestRecord},
     namespace, serve,
@@ -179,15 +179,16 @@ impl ApiServer {
         serve::serve(listener, self.service())
     }
 
-    /// Does what the garbage collector and the namespace controller have to do now. Returns how many objects were
+    /// Does what the garbage collector and the controllers of namespaces and definitions have to do now. Returns how many objects were
     /// written or deleted.
     pub fn collect_garbage(&self) -> usize {
         let context = self.shared.context();
         let mut store = self.shared.store();
         let mut total = 0;
         loop {
-            let changes =
-                namespace::finish(&mut store, &context) + garbage::collect(&mut store, &context);
+            let changes = namespace::finish(&mut store, &context)
+                + crd::finish(&mut store, &context)
+                + garbage::collect(&mut store, &context);
             total += changes;
             if changes == 0 {
                 return total;

@@ -271,8 +271,8 @@ impl Incoming {
 
 fn verb(method: &Method, named: bool, watch: bool) -> &'static str {
     match (method, named) {
-        (&Method::GET | &Method::HEAD, _) if watch => "watch",
         (&Method::GET | &Method::HEAD, true) => "get",
+        (&Method::GET | &Method::HEAD, false) if watch => "watch",
         (&Method::GET | &Method::HEAD, false) => "list",
         (&Method::POST, _) => "create",
         (&Method::PUT, _) => "update",

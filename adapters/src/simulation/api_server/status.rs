@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::resource::ResourceDefinition;
+use super::resource::{ResourceDefinition, join_group};
 
 /// One reason why an object is invalid.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,6 +92,16 @@ impl ApiError {
         self
     }
 
+    /// A JSON patch that does not fit the object.
+    pub(crate) fn inapplicable_patch() -> Self {
+        Self::new(
+            422,
+            "Invalid",
+            "the server rejected our request due to an error in our request",
+        )
+        .with_empty_details()
+    }
+
     /// A path that nothing serves: plain text, not a `Status`.
     pub(crate) fn page_not_found() -> Self {
         Self {
@@ -107,6 +117,16 @@ impl ApiError {
             format!("{} \"{name}\" not found", definition.group_resource()),
         )
         .about(definition, name)
+    }
+
+    /// The group is served, the resource is not.
+    pub(crate) fn no_such_resource() -> Self {
+        Self::new(
+            404,
+            "NotFound",
+            "the server could not find the requested resource",
+        )
+        .with_empty_details()
     }
 
     pub(crate) fn already_exists(definition: &ResourceDefinition, name: &str) -> Self {
@@ -126,6 +146,28 @@ impl ApiError {
         Self::new(409, "Conflict", message).about(definition, name)
     }
 
+    /// The name is taken by an object that is on its way out.
+    pub(crate) fn being_deleted(definition: &ResourceDefinition, name: &str) -> Self {
+        let mut error = Self::already_exists(definition, name);
+        error.message = format!("object is being deleted: {}", error.message);
+        error
+    }
+
+    /// A precondition of a deletion does not hold; it names the kind where other conflicts name the resource.
+    pub(crate) fn failed_precondition(
+        definition: &ResourceDefinition,
+        name: &str,
+        why: &str,
+    ) -> Self {
+        let message = format!(
+            "Operation cannot be fulfilled on {} \"{name}\": {why}",
+            definition.group_kind()
+        );
+        let mut error = Self::new(409, "Conflict", message);
+        error.details = Some(about(name, &definition.group, &definition.kind));
+        error
+    }
+
     /// The optimistic lock was lost.
     pub(crate) fn modified(definition: &ResourceDefinition, name: &str) -> Self {
         let why = "the object has been modified; please apply your changes to the latest version and try again";
@@ -142,27 +184,40 @@ impl ApiError {
 
     /// 422 with one cause for each finding.
     pub(crate) fn invalid(definition: &ResourceDefinition, name: &str, causes: &[Cause]) -> Self {
-        let findings: Vec<String> = causes
-            .iter()
-            .map(|cause| format!("{}: {}", cause.field, cause.message))
-            .collect();
+        Self::invalid_kind(&definition.group, &definition.kind, name, causes)
+    }
+
+    /// 422 about something that is named by its kind, or by what took the kind's place.
+    pub(crate) fn invalid_kind(group: &str, kind: &str, name: &str, causes: &[Cause]) -> Self {
+        let mut findings: Vec<String> = Vec::new();
+        for cause in causes {
+            let finding = format!("{}: {}", cause.field, cause.message);
+            if !findings.contains(&finding) {
+                findings.push(finding);
+            }
+        }
         let findings = match findings.as_slice() {
             [one] => one.clone(),
             several => format!("[{}]", several.join(", ")),
         };
-        let kind = definition.group_kind();
+        let subject = join_group(kind, group);
         let mut error = Self::new(
             422,
             "Invalid",
-            format!("{kind} \"{name}\" is invalid: {findings}"),
+            format!("{subject} \"{name}\" is invalid: {findings}"),
         );
-        let mut details = about(name, &definition.group, &definition.kind);
+        let mut details = about(name, group, kind);
         details["causes"] = causes
             .iter()
             .map(|cause| json!({"reason": cause.reason, "message": cause.message, "field": cause.field}))
             .collect();
         error.details = Some(details);
         error
+    }
+
+    /// What a real server answers when it is at a loss: a code, and no reason.
+    pub(crate) fn internal(message: impl Into<String>) -> Self {
+        Self::new(500, "", message)
     }
 
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
@@ -197,12 +252,6 @@ impl ApiError {
         )
     }
 
-    /// Adds what lies behind the refusal to its message.
-    pub(crate) fn because(mut self, cause: &dyn std::fmt::Display) -> Self {
-        self.message = format!("{}: {cause}", self.message);
-        self
-    }
-
     fn with_empty_details(mut self) -> Self {
         self.details = Some(json!({}));
         self
@@ -220,9 +269,11 @@ impl ApiError {
             "metadata": metadata,
             "status": "Failure",
             "message": self.message,
-            "reason": self.reason,
             "code": self.code,
         });
+        if !self.reason.is_empty() {
+            status["reason"] = self.reason.clone().into();
+        }
         let mut details = self.details.clone();
         if let Some(seconds) = self.retry_after {
             details.get_or_insert_with(|| json!({}))["retryAfterSeconds"] = seconds.into();
@@ -265,6 +316,8 @@ fn about(name: &str, group: &str, kind: &str) -> Value {
     if !group.is_empty() {
         details.insert("group".to_owned(), group.into());
     }
-    details.insert("kind".to_owned(), kind.into());
+    if !kind.is_empty() {
+        details.insert("kind".to_owned(), kind.into());
+    }
     Value::Object(details)
 }

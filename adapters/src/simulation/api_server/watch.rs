@@ -16,7 +16,7 @@ use tokio::time::{Instant, Sleep};
 use tower::BoxError;
 
 use super::{
-    list::{parse_version, too_old},
+    list::{invalid_options, parse_version, too_old},
     object::StoredObject,
     path::Query,
     render::Renderer,
@@ -28,11 +28,11 @@ use super::{
 };
 
 /// How often a watch that asked for bookmarks gets one.
-const BOOKMARK_INTERVAL: Duration = Duration::from_mins(1);
+const BOOKMARK_INTERVAL: Duration = Duration::from_secs(60);
 /// The last bookmark comes this long before the stream's regular end.
 const BOOKMARK_BEFORE_END: Duration = Duration::from_secs(2);
 /// How long a watch lives that does not say how long it wants to.
-const DEFAULT_TIMEOUT: Duration = Duration::from_mins(30);
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 
 /// An open watch: the body of its response.
 #[derive(Debug)]
@@ -49,6 +49,8 @@ pub(crate) struct Watch {
     initial_mark: bool,
     /// Everything up to this resourceVersion has been sent.
     cursor: u64,
+    /// The first event has been sent.
+    begun: bool,
     bookmarks: bool,
     bookmark_timer: Pin<Box<Sleep>>,
     end: Pin<Box<Sleep>>,
@@ -71,7 +73,8 @@ impl Watch {
         let version = query
             .text("resourceVersion")
             .map(parse_version)
-            .transpose()?
+            .transpose()
+            .map_err(ApiError::internal)?
             .unwrap_or_default();
         let from_state = streaming_list || version == 0;
         let mut initial = VecDeque::new();
@@ -92,6 +95,13 @@ impl Watch {
             .number("timeoutSeconds")
             .filter(|seconds| *seconds > 0)
             .map_or(DEFAULT_TIMEOUT, Duration::from_secs);
+        // A watch that is over before its last bookmark would be due gets none.
+        let last_bookmark = timeout.saturating_sub(BOOKMARK_BEFORE_END);
+        let first_bookmark = if last_bookmark.is_zero() {
+            timeout
+        } else {
+            last_bookmark.min(BOOKMARK_INTERVAL)
+        };
         Ok(Self {
             shared: Arc::clone(shared),
             id: store.next_watch_id(),
@@ -102,10 +112,9 @@ impl Watch {
             initial,
             initial_mark: streaming_list && bookmarks,
             cursor: if from_state { store.revision } else { version },
+            begun: false,
             bookmarks,
-            bookmark_timer: Box::pin(tokio::time::sleep(
-                BOOKMARK_INTERVAL.min(timeout.saturating_sub(BOOKMARK_BEFORE_END)),
-            )),
+            bookmark_timer: Box::pin(tokio::time::sleep(first_bookmark)),
             end: Box::pin(tokio::time::sleep(timeout)),
             ended: false,
         })
@@ -120,7 +129,12 @@ impl Watch {
             return Some(Err(Box::new(io::Error::from(io::ErrorKind::UnexpectedEof))));
         }
         if let Some(object) = self.initial.pop_front() {
-            return Some(Ok(watch_line("ADDED", &self.renderer.bytes(&object))));
+            return Some(Ok(watch_line(
+                "ADDED",
+                &self
+                    .renderer
+                    .event_bytes(&object, !std::mem::replace(&mut self.begun, true)),
+            )));
         }
         if self.initial_mark {
             self.initial_mark = false;
@@ -139,7 +153,8 @@ impl Watch {
         }
         for event in resource.events_after(self.cursor) {
             self.cursor = event.revision;
-            if let Some(line) = event_line(event, &self.selector, &self.renderer) {
+            if let Some(line) = event_line(event, &self.selector, &self.renderer, !self.begun) {
+                self.begun = true;
                 return Some(Ok(line));
             }
         }
@@ -211,7 +226,12 @@ impl Drop for Watch {
 }
 
 /// What the event is to this watch: a change can bring an object into its selection, or take it out.
-fn event_line(event: &Event, selector: &Selector, renderer: &Renderer) -> Option<Bytes> {
+fn event_line(
+    event: &Event,
+    selector: &Selector,
+    renderer: &Renderer,
+    first: bool,
+) -> Option<Bytes> {
     if selector.is_everything() && renderer.is_verbatim() {
         return Some(event.line());
     }
@@ -222,37 +242,41 @@ fn event_line(event: &Event, selector: &Selector, renderer: &Renderer) -> Option
     let matches = !event.deleted && selector.matches(&event.object);
     match (matched, matches) {
         (false, false) => None,
-        (true, false) if event.deleted => {
-            Some(watch_line("DELETED", &renderer.bytes(&event.object)))
-        }
+        (true, false) if event.deleted => Some(watch_line(
+            "DELETED",
+            &renderer.event_bytes(&event.object, first),
+        )),
         (true, false) => {
             let previous = event.previous.as_ref()?;
             let last_seen = StoredObject::new(previous.value.clone(), event.revision);
-            Some(watch_line("DELETED", &renderer.bytes(&last_seen)))
+            Some(watch_line(
+                "DELETED",
+                &renderer.event_bytes(&last_seen, first),
+            ))
         }
-        (false, true) => Some(watch_line("ADDED", &renderer.bytes(&event.object))),
+        (false, true) => Some(watch_line(
+            "ADDED",
+            &renderer.event_bytes(&event.object, first),
+        )),
         (true, true) if renderer.is_verbatim() && event.type_() == "MODIFIED" => Some(event.line()),
-        (true, true) => Some(watch_line("MODIFIED", &renderer.bytes(&event.object))),
+        (true, true) => Some(watch_line(
+            "MODIFIED",
+            &renderer.event_bytes(&event.object, first),
+        )),
     }
 }
 
 fn check_options(query: &Query) -> Result<(), ApiError> {
-    let matching = query.text("resourceVersionMatch");
-    let problem = match (query.text("sendInitialEvents"), matching) {
-        (None, Some(_)) => {
-            "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
-        }
-        (Some(_), None) => {
-            "resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
-        }
-        (Some(_), Some(other)) if other != "NotOlderThan" => {
-            "resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
-        }
-        _ => return Ok(()),
-    };
-    Err(ApiError::new(
-        422,
-        "Invalid",
-        format!("ListOptions.meta.k8s.io \"\" is invalid: {problem}"),
-    ))
+    match (
+        query.text("sendInitialEvents"),
+        query.text("resourceVersionMatch"),
+    ) {
+        (None, None) | (Some(_), Some("NotOlderThan")) => Ok(()),
+        (None, Some(_)) => Err(invalid_options(
+            "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+        )),
+        (Some(_), _) => Err(invalid_options(
+            "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+        )),
+    }
 }

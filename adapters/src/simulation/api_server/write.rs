@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{
-    crd, metadata, namespace,
+    check::{check_identity, check_name, check_namespace, check_type},
+    crd, event, metadata, namespace,
     object::{
         ObjectKey, StoredObject, finalizers, generation, metadata_mut, same_but_version, text,
     },
@@ -32,6 +33,10 @@ pub(crate) enum FieldValidation {
 /// The query of a write.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct WriteOptions {
+    /// `/status`: nothing but the status changes.
+    pub(crate) status_only: bool,
+    /// The object was made by patching the stored one.
+    pub(crate) patched: bool,
     pub(crate) dry_run: bool,
     pub(crate) field_validation: FieldValidation,
 }
@@ -46,6 +51,7 @@ impl WriteOptions {
         Self {
             dry_run: query.dry_run(),
             field_validation,
+            ..Self::default()
         }
     }
 }
@@ -54,7 +60,10 @@ impl WriteOptions {
 #[derive(Debug, Clone)]
 pub(crate) struct Endpoint {
     pub(crate) definition: Arc<ResourceDefinition>,
+    /// Index into the definition's versions.
     pub(crate) version: usize,
+    /// The core group's events, asked for as `events.k8s.io`.
+    pub(crate) newer_events: bool,
 }
 
 impl Endpoint {
@@ -62,8 +71,20 @@ impl Endpoint {
         &self.definition.versions[self.version]
     }
 
+    /// As the client names it.
     pub(crate) fn api_version(&self) -> String {
+        if self.newer_events {
+            return "events.k8s.io/v1".to_owned();
+        }
         self.definition.api_version(&self.version().name)
+    }
+
+    /// Under the group that the objects are kept in.
+    pub(crate) fn as_kept(&self) -> Self {
+        Self {
+            newer_events: false,
+            ..self.clone()
+        }
     }
 }
 
@@ -75,7 +96,7 @@ pub(crate) struct Written {
     pub(crate) warnings: Vec<String>,
 }
 
-/// Creates an object; `name` is the one the URL gives, on an update that may create.
+/// Creates an object.
 pub(crate) fn create(
     store: &mut Store,
     context: &Context,
@@ -87,16 +108,15 @@ pub(crate) fn create(
     let definition = &endpoint.definition;
     check_type(endpoint, &value)?;
     check_namespace(namespace, &value)?;
-    let warnings = admit(endpoint, &mut value, options)?;
+    let mut warnings = admit(endpoint, &mut value, options)?;
+    warnings.extend(metadata::finalizer_warnings(&value, None));
     let name = match text(&value, "name") {
         Some(name) => name.to_owned(),
         None => generate_name(store, definition, namespace, &value),
     };
     let metadata = metadata_mut(&mut value);
     if metadata.contains_key("resourceVersion") {
-        return Err(ApiError::new(
-            500,
-            "InternalError",
+        return Err(ApiError::internal(
             "resourceVersion should not be set on objects to be created",
         ));
     }
@@ -127,7 +147,10 @@ pub(crate) fn create(
     if definition.is_namespace() {
         namespace::complete(&mut value, &name);
     }
-    let causes = validate(endpoint, &value, None);
+    if definition.is("", "events") {
+        event::complete(&mut value);
+    }
+    let causes = validate(endpoint, &value, None, options);
     if !causes.is_empty() {
         return Err(ApiError::invalid(definition, &name, &causes));
     }
@@ -139,12 +162,16 @@ pub(crate) fn create(
         namespace: namespace.unwrap_or_default().to_owned(),
         name: name.clone(),
     };
-    if store.get(definition, &key).is_some() {
-        return Err(ApiError::already_exists(definition, &name));
+    match store.get(definition, &key) {
+        Some(present) if present.deleting() => {
+            return Err(ApiError::being_deleted(definition, &name));
+        }
+        Some(_) => return Err(ApiError::already_exists(definition, &name)),
+        None => {}
     }
     value["apiVersion"] = definition.api_version(&definition.storage_version).into();
     let object = if options.dry_run {
-        Arc::new(StoredObject::new(value, 0))
+        Arc::new(StoredObject::unwritten(value))
     } else {
         store.put(definition, value)
     };
@@ -165,19 +192,20 @@ pub(crate) fn update(
     endpoint: &Endpoint,
     old: &Arc<StoredObject>,
     mut value: Value,
-    status_only: bool,
     options: WriteOptions,
 ) -> Result<Written, ApiError> {
     let definition = &endpoint.definition;
     let key = old.key();
+    let status_only = options.status_only;
     check_type(endpoint, &value)?;
     check_namespace(
         definition.namespaced.then_some(key.namespace.as_str()),
         &value,
     )?;
     check_name(&key.name, &value)?;
-    let warnings = admit(endpoint, &mut value, options)?;
-    check_identity(definition, old, &value)?;
+    let mut warnings = admit(endpoint, &mut value, options)?;
+    warnings.extend(metadata::finalizer_warnings(&value, Some(&old.value)));
+    check_identity(definition, old, &value, options)?;
     if definition.namespaced {
         metadata_mut(&mut value)
             .entry("namespace")
@@ -200,7 +228,7 @@ pub(crate) fn update(
         let next = generation(&old.value) + 1;
         metadata_mut(&mut value).insert("generation".to_owned(), next.into());
     }
-    let causes = validate(endpoint, &value, Some(&old.value));
+    let causes = validate(endpoint, &value, Some(&old.value), options);
     if !causes.is_empty() {
         return Err(ApiError::invalid(definition, &key.name, &causes));
     }
@@ -225,13 +253,12 @@ pub(crate) fn update(
     }
     let released = old.deleting() && finalizers(&value).is_empty() && !definition.is_namespace();
     let object = if released {
-        let object = store
-            .remove(definition, &key)
-            .unwrap_or_else(|| Arc::clone(old));
+        // Watches see the object as it was stored; the client sees what it asked for, at its old version.
+        store.remove(definition, &key);
         if definition.is_custom_resource_definition() {
-            crd::withdraw(store, &object.value);
+            crd::withdraw(store, &value);
         }
-        object
+        Arc::new(StoredObject::new(value, old.revision))
     } else {
         store.put(definition, value)
     };
@@ -264,113 +291,59 @@ fn admit(
         FieldValidation::Warn => Ok(findings.collect()),
         FieldValidation::Strict if unknown.is_empty() => Ok(Vec::new()),
         FieldValidation::Strict => {
-            let findings: Vec<String> = findings.collect();
-            let definition = &endpoint.definition;
-            let subject = if definition.rules.custom {
-                String::new()
-            } else {
-                format!(
-                    "{} in version \"{}\" cannot be handled as a {}: ",
-                    definition.kind,
-                    endpoint.version().name,
-                    definition.kind
-                )
-            };
+            let findings = findings.collect::<Vec<_>>().join(", ");
+            let kind = &endpoint.definition.kind;
+            if options.patched {
+                let patched = Value::from(value.to_string());
+                let detail = format!("strict decoding error: {findings}");
+                return Err(ApiError::invalid_kind(
+                    "",
+                    "",
+                    "",
+                    &[Cause::invalid("patch", &patched, detail)],
+                ));
+            }
             Err(ApiError::bad_request(format!(
-                "{subject}strict decoding error: {}",
-                findings.join(", ")
+                "{kind} in version \"{}\" cannot be handled as a {kind}: strict decoding error: {findings}",
+                endpoint.version().name
             )))
         }
     }
 }
 
-fn validate(endpoint: &Endpoint, value: &Value, old: Option<&Value>) -> Vec<Cause> {
+fn validate(
+    endpoint: &Endpoint,
+    value: &Value,
+    old: Option<&Value>,
+    options: WriteOptions,
+) -> Vec<Cause> {
     let mut causes = metadata::validate(value, endpoint.definition.namespaced);
     if let Some(old) = old {
-        causes.extend(metadata::validate_update(value, old));
+        let changes = metadata::validate_update(value, old);
+        // A real server finds the first three times, and the second twice.
+        causes = [
+            causes.clone(),
+            causes.clone(),
+            causes,
+            changes.clone(),
+            changes,
+        ]
+        .concat();
     }
     if let Some(schema) = &endpoint.version().schema {
-        causes.extend(schema.validate(value, old));
+        let mut findings = schema.validate(value, old, &causes);
+        if options.status_only {
+            // It looks at the status alone, so that it names fields from there.
+            for finding in findings
+                .iter_mut()
+                .filter(|finding| finding.message.contains(" in body "))
+            {
+                finding.message = finding.message.replacen("status.", "", 1);
+            }
+        }
+        causes.extend(findings);
     }
     causes
-}
-
-fn check_type(endpoint: &Endpoint, value: &Value) -> Result<(), ApiError> {
-    let field = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
-    let (api_version, kind) = (field("apiVersion"), field("kind"));
-    let expected = endpoint.api_version();
-    if !value.is_object() {
-        return Err(ApiError::bad_request(
-            "the object provided is unrecognized (must be of type Object)",
-        ));
-    }
-    if kind.is_empty() {
-        return Err(ApiError::bad_request(
-            "Object 'Kind' is missing in the body",
-        ));
-    }
-    if api_version != expected {
-        return Err(ApiError::bad_request(format!(
-            "the API version in the data ({api_version}) does not match the expected API version ({expected})"
-        )));
-    }
-    if kind != endpoint.definition.kind {
-        return Err(ApiError::bad_request(format!(
-            "the kind in the data ({kind}) does not match the expected kind ({})",
-            endpoint.definition.kind
-        )));
-    }
-    Ok(())
-}
-
-fn check_namespace(namespace: Option<&str>, value: &Value) -> Result<(), ApiError> {
-    match (namespace, text(value, "namespace")) {
-        (Some(namespace), Some(given)) if given != namespace => Err(ApiError::bad_request(
-            "the namespace of the provided object does not match the namespace sent on the request",
-        )),
-        _ => Ok(()),
-    }
-}
-
-fn check_name(name: &str, value: &Value) -> Result<(), ApiError> {
-    match text(value, "name") {
-        Some(given) if given == name => Ok(()),
-        Some(given) => Err(ApiError::bad_request(format!(
-            "the name of the object ({given}) does not match the name on the URL ({name})"
-        ))),
-        None => Err(ApiError::bad_request("name must be provided")),
-    }
-}
-
-/// The UID, if there is one, and the resourceVersion must be those of the stored object.
-fn check_identity(
-    definition: &ResourceDefinition,
-    old: &StoredObject,
-    value: &Value,
-) -> Result<(), ApiError> {
-    let key = old.key();
-    if let Some(uid) = text(value, "uid")
-        && uid != old.uid()
-    {
-        let why = format!(
-            "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
-            old.uid()
-        );
-        return Err(ApiError::conflict(definition, &key.name, &why));
-    }
-    match text(value, "resourceVersion") {
-        None | Some("0") if definition.rules.unconditional_update => Ok(()),
-        None | Some("0") => {
-            let cause = Cause::invalid(
-                "metadata.resourceVersion",
-                &0.into(),
-                "must be specified for an update",
-            );
-            Err(ApiError::invalid(definition, &key.name, &[cause]))
-        }
-        Some(version) if version == old.revision.to_string() => Ok(()),
-        Some(_) => Err(ApiError::modified(definition, &key.name)),
-    }
 }
 
 /// The stored object with the new status: a status write changes nothing else.

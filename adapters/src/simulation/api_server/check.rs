@@ -1,0 +1,128 @@
+//! Checks that come before all others: is the object the one that the request is about?
+
+use serde_json::Value;
+
+use super::{
+    object::{StoredObject, text},
+    resource::ResourceDefinition,
+    status::{ApiError, Cause},
+    write::{Endpoint, WriteOptions},
+};
+
+/// The object is of the kind and version that the path names.
+pub(crate) fn check_type(endpoint: &Endpoint, value: &Value) -> Result<(), ApiError> {
+    let definition = &endpoint.definition;
+    let field = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
+    let (api_version, kind) = (field("apiVersion"), field("kind"));
+    let unrecognized = |why: &str| {
+        let message = format!(
+            "the object provided is unrecognized (must be of type {}): {why}",
+            definition.kind
+        );
+        ApiError::bad_request(message)
+    };
+    if !value.is_object() {
+        return Err(unrecognized(
+            "couldn't get version/kind; json parse error: not an object",
+        ));
+    }
+    if kind.is_empty() {
+        return Err(unrecognized(&format!(
+            "Object 'Kind' is missing in '{value}'"
+        )));
+    }
+    let expected = endpoint.api_version();
+    if api_version != expected {
+        return Err(ApiError::bad_request(format!(
+            "the API version in the data ({api_version}) does not match the expected API version ({expected})"
+        )));
+    }
+    if kind == definition.kind {
+        return Ok(());
+    }
+    if definition.rules.custom {
+        let cause = Cause::invalid("kind", &kind.into(), format!("must be {}", definition.kind));
+        let name = text(value, "name").unwrap_or_default();
+        return Err(ApiError::invalid_kind(
+            &definition.group,
+            kind,
+            name,
+            &[cause],
+        ));
+    }
+    Err(ApiError::bad_request(format!(
+        "{kind} in version \"{}\" cannot be handled as a {}",
+        endpoint.version().name,
+        definition.kind
+    )))
+}
+
+/// The object's own namespace, if it gives one, is the path's.
+pub(crate) fn check_namespace(namespace: Option<&str>, value: &Value) -> Result<(), ApiError> {
+    match (namespace, text(value, "namespace")) {
+        (Some(namespace), Some(given)) if given != namespace => Err(ApiError::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The object's own name is the path's.
+pub(crate) fn check_name(name: &str, value: &Value) -> Result<(), ApiError> {
+    match text(value, "name") {
+        Some(given) if given == name => Ok(()),
+        Some(given) => Err(ApiError::bad_request(format!(
+            "the name of the object ({given}) does not match the name on the URL ({name})"
+        ))),
+        None => Err(ApiError::bad_request(format!(
+            "the name of the object ({name} based on URL) was undeterminable: name must be provided"
+        ))),
+    }
+}
+
+/// The UID, if there is one, and the resourceVersion must be those of the stored object.
+pub(crate) fn check_identity(
+    definition: &ResourceDefinition,
+    old: &StoredObject,
+    value: &Value,
+    options: WriteOptions,
+) -> Result<(), ApiError> {
+    let key = old.key();
+    // In a patch, it is a change of a field that may not change.
+    if let Some(uid) = text(value, "uid").filter(|uid| *uid != old.uid() && !options.patched) {
+        let why = format!(
+            "StorageError: invalid object, Code: 4, Key: /registry/{}/{}/{}/{}, ResourceVersion: 0, AdditionalErrorMsg: \
+             Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+            definition.group,
+            definition.plural,
+            key.namespace,
+            key.name,
+            old.uid()
+        );
+        return Err(ApiError::conflict(definition, &key.name, &why));
+    }
+    match text(value, "resourceVersion").map(str::parse::<u64>) {
+        None | Some(Ok(0)) if definition.rules.unconditional_update => Ok(()),
+        None | Some(Ok(0)) => {
+            let cause = Cause::invalid(
+                "metadata.resourceVersion",
+                &0.into(),
+                "must be specified for an update",
+            );
+            Err(ApiError::invalid_kind(
+                &definition.group,
+                &definition.plural,
+                &key.name,
+                &[cause],
+            ))
+        }
+        Some(Ok(version)) if version == old.revision => Ok(()),
+        Some(Ok(_)) => Err(ApiError::modified(definition, &key.name)),
+        Some(Err(_)) => {
+            let version = text(value, "resourceVersion").unwrap_or_default();
+            Err(ApiError::internal(format!(
+                "strconv.ParseUint: parsing \"{version}\": invalid syntax"
+            )))
+        }
+    }
+}

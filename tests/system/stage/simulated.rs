@@ -1,0 +1,96 @@
+//! The operator in this process, on a simulated API server of its own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{Api, PostParams};
+use kube::{Client, ResourceExt};
+use remediation_adapters::clock;
+use remediation_adapters::kubernetes::crd;
+use remediation_adapters::kubernetes::operator::{Operator, OperatorSettings};
+use remediation_adapters::simulation::api_server::{ApiServer, Options, SystemClock};
+use remediation_adapters::telemetry::Metrics;
+use tokio::task::JoinHandle;
+
+use crate::harness::{DEADLINE, Failure, Result, sum_of, until};
+
+pub(super) struct Simulated {
+    server: ApiServer,
+    operator: Option<JoinHandle<()>>,
+    metrics: Metrics,
+    garbage: JoinHandle<()>,
+}
+
+impl Simulated {
+    pub(super) async fn start(scenario: &str) -> Result<(Self, Client, String)> {
+        let server = ApiServer::new(Options::new(Arc::new(SystemClock), 1));
+        let client = server.client();
+        let crds = Api::all(client.clone());
+        for definition in crd::all() {
+            crds.create(&PostParams::default(), &definition).await?;
+        }
+        let namespace = scenario
+            .replace('_', "-")
+            .chars()
+            .take(40)
+            .collect::<String>();
+        let namespace = namespace.trim_end_matches('-').to_owned();
+        let mut object = Namespace::default();
+        object.metadata.name = Some(namespace.clone());
+        let namespaces: Api<Namespace> = Api::all(client.clone());
+        let namespace = namespaces
+            .create(&PostParams::default(), &object)
+            .await?
+            .name_any();
+        let garbage = server.spawn_garbage_collector(Duration::from_millis(20));
+        let mut simulated = Self {
+            server,
+            operator: None,
+            metrics: Metrics::new(),
+            garbage,
+        };
+        simulated.start_operator(&namespace).await?;
+        Ok((simulated, client, namespace))
+    }
+
+    pub(super) async fn start_operator(&mut self, namespace: &str) -> Result {
+        self.metrics = Metrics::new();
+        let settings = OperatorSettings {
+            namespaces: vec![namespace.to_owned()],
+            ..OperatorSettings::default()
+        };
+        let clock = Arc::new(clock::SystemClock);
+        let operator = Operator::new(self.server.client(), clock, settings, self.metrics.clone());
+        let health = operator.health();
+        self.operator = Some(tokio::spawn(operator.run(std::future::pending())));
+        let synced = until(DEADLINE, async || health.is_synced().then_some(())).await;
+        synced.ok_or_else(|| Failure::new("the operator in this process is not synced"))
+    }
+
+    /// Ends the operator wherever it is, as SIGKILL would.
+    pub(super) async fn kill(&mut self) {
+        if let Some(operator) = self.operator.take() {
+            operator.abort();
+            // It was aborted: there is nothing to be learned from its end.
+            let _ = operator.await;
+        }
+    }
+
+    pub(super) fn metric(&self, name: &str, labels: &[&str]) -> Result<f64> {
+        sum_of(&self.metrics.render(), name, labels)
+    }
+
+    /// Ends everything, and tells the last requests that were made.
+    pub(super) async fn close(mut self) -> String {
+        self.kill().await;
+        self.garbage.abort();
+        let requests = self.server.requests();
+        let from = requests.len().saturating_sub(60);
+        let shown: Vec<String> = requests[from..]
+            .iter()
+            .map(|request| format!("{request:?}"))
+            .collect();
+        format!("the last requests:\n{}", shown.join("\n"))
+    }
+}
