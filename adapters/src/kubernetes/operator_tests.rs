@@ -163,7 +163,10 @@ impl World {
             plan,
         )
         .await;
-        self.reaches(name, Phase::Executing).await;
+        self.until(name, "named its step", |status| {
+            !status.kubernetes_execution_refs.is_empty()
+        })
+        .await;
         let done = json!({ "phase": "Completed" });
         self.answer(
             ChildKind::KubernetesExecution,

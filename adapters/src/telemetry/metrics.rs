@@ -183,23 +183,23 @@ const LAG_BUCKETS: &[f64] = &[0.01, 0.1, 0.5, 1.0, 5.0, 30.0, 300.0];
 
 /// The reasons of failures that this system itself gives; a child's own reason is free text and counts as Other.
 const KNOWN_REASONS: &[&str] = &[
-    "AnalysisFailed",
+    "AIAnalysisFailed",
     "AnalysisRejected",
     "ApprovalExpired",
     "ChildDeleted",
     "ChildNeverStarted",
-    "ExecutionFailed",
     "Invalid",
     "InvalidPlan",
+    "InvalidSpec",
     "InvalidTargetingData",
+    "KubernetesExecutionFailed",
     "NameConflict",
     "NoRecommendation",
     "OverallTimeout",
     "PhaseTimeout",
-    "ProcessingFailed",
+    "RemediationProcessingFailed",
     "RepeatedFailure",
-    "ValidationFailed",
-    "WorkflowFailed",
+    "WorkflowExecutionFailed",
 ];
 
 /// The metrics of one operator. Clones count together.

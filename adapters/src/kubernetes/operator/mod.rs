@@ -287,6 +287,7 @@ struct Election {
     recoveries: watch::Receiver<u64>,
 }
 
-#[cfg(all(test, feature = "simulation"))]
+#[cfg(test)]
+#[cfg(feature = "simulation")]
 #[path = "../operator_tests.rs"]
 mod tests;

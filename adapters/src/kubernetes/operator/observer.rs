@@ -49,7 +49,9 @@ fn failed(metrics: &Metrics, request: &Identity, call: &Call, failure: &ApiFailu
         cause,
         Cause::NotFound | Cause::Conflict | Cause::AlreadyExists
     );
-    if cause != Cause::AlreadyExists {
+    // A creation that is refused for good is counted when the failure that follows from it is recorded.
+    let counted_later = matches!(call, Call::Create(_)) && cause.category() == Category::C;
+    if cause != Cause::AlreadyExists && !counted_later {
         metrics.error(cause.category());
     }
     match call {
@@ -129,8 +131,8 @@ fn recorded(metrics: &Metrics, request: &Identity, record: &RecordCall, now: Tim
         );
         left = entered;
     }
-    if to.failure_category == Some(Category::F) && !from.has_failed() {
-        metrics.error(Category::F);
+    if let (Some(category), false) = (to.failure_category, from.has_failed()) {
+        metrics.error(category);
     }
     if to.timeout_phase.is_some() && from.timeout_phase.is_none() {
         metrics.phase_timeout();

@@ -16,6 +16,9 @@ use super::{Election, GRACE, TICK};
 use crate::kubernetes::cache::ObjectName;
 use crate::kubernetes::executor::{End, Executor};
 
+/// When a pass that found the gate closed is tried again.
+const GATE_RETRY: SignedDuration = SignedDuration::from_secs(1);
+
 pub(super) struct Workers {
     pub(super) shared: Arc<Shared>,
     pub(super) executor: Arc<Executor>,
@@ -179,10 +182,12 @@ async fn pass(shared: &Shared, executor: &Executor, name: &ObjectName) -> Option
         Beginning::Gone | Beginning::Overdue(..) => None,
         Beginning::Pass(mut pass, recoveries) => {
             let end = executor.run(&mut pass).await;
-            shared.finish(name, *pass, &recoveries, shared.clock.now());
+            let now = shared.clock.now();
+            shared.finish(name, *pass, &recoveries, now);
             match end {
                 End::Done(wake) => wake,
-                End::NotLeading => None,
+                // Either all work is about to end, or a late renewal opens the gate again.
+                End::NotLeading => Some(now.saturating_add(GATE_RETRY).unwrap_or(now)),
             }
         }
     }
