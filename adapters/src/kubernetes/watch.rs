@@ -67,10 +67,14 @@ const STABLE: Duration = Duration::from_secs(60);
 
 /// Who takes what a watch brings.
 pub trait Sink<T>: Send + Sync + 'static {
+    /// What is kept of an object of a list: the list is far larger than what is kept of it.
+    type Kept: Send;
     /// A list begins; the number is handed back with its result.
     fn list_begins(&self) -> u64;
+    /// An object of a list; none if it cannot be read.
+    fn keep(&self, object: T) -> Option<Self::Kept>;
     /// All there is, at this version.
-    fn listed(&self, objects: Vec<T>, version: u64, began: u64);
+    fn listed(&self, objects: Vec<Self::Kept>, version: u64, began: u64);
     /// An object was added or changed.
     fn seen(&self, object: T);
     /// An object is gone.
@@ -82,7 +86,7 @@ pub trait Sink<T>: Send + Sync + 'static {
 }
 
 /// Watches one collection for ever.
-pub struct Watch<T, S: ?Sized> {
+pub struct Watch<T, S> {
     /// The way to the API server.
     pub client: Client,
     /// The path of the collection.
@@ -122,7 +126,7 @@ struct PageMetadata {
 impl<T, S> Watch<T, S>
 where
     T: Clone + DeserializeOwned + HasVersion + Send + 'static,
-    S: Sink<T> + ?Sized,
+    S: Sink<T>,
 {
     /// Runs until it is dropped.
     pub async fn run(self) {
@@ -167,7 +171,11 @@ where
             let page = page
                 .await
                 .unwrap_or_else(|_| Err(failure::no_answer(self.timing.page_timeout)))?;
-            objects.extend(page.items);
+            objects.extend(
+                page.items
+                    .into_iter()
+                    .filter_map(|object| self.sink.keep(object)),
+            );
             next = page.metadata.next.filter(|token| !token.is_empty());
             if next.is_none() {
                 let listed_at = page.metadata.resource_version;

@@ -88,8 +88,13 @@ impl Notes {
 }
 
 impl Sink<ChildWire> for Notes {
+    type Kept = ChildWire;
+
     fn list_begins(&self) -> u64 {
         1
+    }
+    fn keep(&self, object: ChildWire) -> Option<ChildWire> {
+        Some(object)
     }
     fn listed(&self, objects: Vec<ChildWire>, version: u64, _: u64) {
         self.note(format!("listed {} at {version}", objects.len()));

@@ -289,5 +289,4 @@ struct Election {
 
 #[cfg(test)]
 #[cfg(feature = "simulation")]
-#[path = "../operator_tests.rs"]
 mod tests;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use remediation_core::action::{Event, EventSeverity};
+use remediation_core::children::Child;
 use remediation_core::error::{ApiFailure, Category, Cause, classify};
 use remediation_core::kind::ChildKind;
 use remediation_core::request::{Identity, Request};
@@ -47,15 +48,17 @@ impl RequestSink {
 }
 
 impl Sink<RequestWire> for RequestSink {
+    type Kept = Request;
+
     fn list_begins(&self) -> u64 {
         self.shared.store().overlay.begin_list()
     }
 
-    fn listed(&self, objects: Vec<RequestWire>, version: u64, began: u64) {
-        let requests: Vec<Request> = objects
-            .into_iter()
-            .filter_map(|wire| self.read(wire).ok())
-            .collect();
+    fn keep(&self, object: RequestWire) -> Option<Request> {
+        self.read(object).ok()
+    }
+
+    fn listed(&self, requests: Vec<Request>, version: u64, began: u64) {
         self.shared.apply(|store| {
             store.overlay.listed(&self.source, began, version);
             store.cache.requests_listed(&self.source, requests, version)
@@ -95,15 +98,17 @@ impl Sink<RequestWire> for RequestSink {
 }
 
 impl Sink<ChildWire> for ChildSink {
+    type Kept = (String, Child);
+
     fn list_begins(&self) -> u64 {
         self.shared.store().overlay.begin_list()
     }
 
-    fn listed(&self, objects: Vec<ChildWire>, version: u64, began: u64) {
-        let children = objects
-            .into_iter()
-            .map(|wire| read::child(self.kind, wire))
-            .collect();
+    fn keep(&self, object: ChildWire) -> Option<(String, Child)> {
+        Some(read::child(self.kind, object))
+    }
+
+    fn listed(&self, children: Vec<(String, Child)>, version: u64, began: u64) {
         self.shared.apply(|store| {
             store.overlay.listed(&self.source, began, version);
             store

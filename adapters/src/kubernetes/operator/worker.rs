@@ -122,6 +122,13 @@ impl Workers {
 
     fn look_after(&self, running: &Running) {
         self.health.beat();
+        let missing = self.shared.missing();
+        if !missing.is_empty() {
+            tracing::warn!(
+                ?missing,
+                "not listed yet; no request is looked at before all kinds are"
+            );
+        }
         let oldest = running.names.values().min_by_key(|(_, began)| *began);
         self.health
             .oldest_pass(oldest.map(|(name, began)| (name.to_string(), *began)));

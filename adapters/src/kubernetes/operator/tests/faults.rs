@@ -1,0 +1,177 @@
+//! Calls and watches that fail.
+
+use std::sync::Mutex;
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_answer_to_a_creation_creates_nothing_twice() {
+    let world = World::new().await;
+    let operator = world.operator(OperatorSettings::default());
+    operator.synced().await;
+    let lost = Mutex::new(std::collections::BTreeSet::new());
+    world.faults(move |request| {
+        let first = request.verb == "create"
+            && request.resource != "remediationrequests"
+            && lost.lock().unwrap().insert(request.resource.clone());
+        if first {
+            Intercept::ApplyThenLose
+        } else {
+            Intercept::Pass
+        }
+    });
+    world.ask("web", alert()).await;
+    world.go_through("web").await;
+    for kind in ChildKind::ALL {
+        let all = world
+            .children(kind)
+            .list(&ListParams::default())
+            .await
+            .unwrap();
+        assert_eq!(all.items.len(), 1, "{kind}");
+    }
+    operator.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_ends_all_backoffs_when_the_watches_come_back() {
+    let world = World::new().await;
+    let operator = world.operator(OperatorSettings::default());
+    operator.synced().await;
+    world.ask("web", alert()).await;
+    world.reaches("web", Phase::Processing).await;
+    world.faults(|request| {
+        // The controllers of the children still get through.
+        let ours = request.verb != "patch" || request.resource == "remediationrequests";
+        if ours {
+            refusal(503, "ServiceUnavailable")
+        } else {
+            Intercept::Pass
+        }
+    });
+    let done = json!({ "phase": "Completed" });
+    world
+        .answer(ChildKind::RemediationProcessing, "web-processing", done)
+        .await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    world.server.disconnect_watches();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    world.server.set_interceptor(None);
+    let back = world.clock.now();
+    world.reaches("web", Phase::Analyzing).await;
+    let late = world.clock.now().duration_since(back);
+    assert!(late <= SignedDuration::from_secs(10), "{late}");
+    let shown = operator.metrics.render();
+    assert!(
+        shown.contains("watch_reconnections_total{kind=\"AIAnalysis\"} 1"),
+        "{shown}"
+    );
+    operator.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_ordinary_end_of_a_watch_is_not_counted_and_loses_nothing() {
+    let world = World::new().await;
+    let operator = world.operator(OperatorSettings::default());
+    operator.synced().await;
+    world.ask("web", alert()).await;
+    world.reaches("web", Phase::Processing).await;
+    tokio::time::sleep(Duration::from_secs(700)).await;
+    let done = json!({ "phase": "Completed" });
+    world
+        .answer(ChildKind::RemediationProcessing, "web-processing", done)
+        .await;
+    world.reaches("web", Phase::Analyzing).await;
+    let shown = operator.metrics.render();
+    assert!(!shown.contains("watch_reconnections_total{"), "{shown}");
+    assert_eq!(world.count("list", "aianalyses"), 1);
+    assert!(world.count("watch", "aianalyses") >= 3);
+    operator.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_version_that_is_gone_leads_to_a_new_list() {
+    let world = World::new().await;
+    let operator = world.operator(OperatorSettings::default());
+    operator.synced().await;
+    world.ask("web", alert()).await;
+    world.reaches("web", Phase::Processing).await;
+    let done = json!({ "phase": "Completed" });
+    world.faults(|request| match request.verb.as_str() {
+        "watch" => Intercept::Drop,
+        _ => Intercept::Pass,
+    });
+    world.server.disconnect_watches();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    world
+        .answer(ChildKind::RemediationProcessing, "web-processing", done)
+        .await;
+    world.server.compact();
+    world.server.set_interceptor(None);
+    world.reaches("web", Phase::Analyzing).await;
+    operator.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kind_that_is_not_installed_does_not_hold_up_the_others() {
+    let world = World::new().await;
+    let crds: Api<DynamicObject> = Api::all_with(
+        world.client.clone(),
+        &kube::core::ApiResource::erase::<
+            k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+        >(&()),
+    );
+    let name = "kubernetesexecutions.kubernetesexecution.kubernaut.ai";
+    crds.delete(name, &kube::api::DeleteParams::default())
+        .await
+        .unwrap();
+    let operator = world.operator(OperatorSettings::default());
+    operator.synced().await;
+    world.ask("web", alert()).await;
+    world.reaches("web", Phase::Processing).await;
+    operator.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pass_that_panics_is_survived_and_stays_with_its_request() {
+    struct Panics(KubeCalls);
+    impl Calls for Panics {
+        fn call(
+            &self,
+            request: &remediation_core::request::Identity,
+            call: &remediation_core::pass::Call,
+        ) -> futures::future::BoxFuture<'static, remediation_core::pass::Outcome> {
+            assert!(request.name != "poison", "made for the test");
+            self.0.call(request, call)
+        }
+    }
+    let world = World::new().await;
+    let metrics = Metrics::new();
+    let operator = Operator::new(
+        world.client.clone(),
+        world.clock.clone(),
+        OperatorSettings::default(),
+        metrics.clone(),
+    )
+    .with_calls(Arc::new(Panics(KubeCalls::new(world.client.clone()))));
+    let (stop, stopped) = oneshot::channel::<()>();
+    let task = tokio::spawn(operator.run(async {
+        stopped.await.ok();
+    }));
+    world.ask("poison", alert()).await;
+    world.ask("web", alert()).await;
+    world.go_through("web").await;
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    let shown = metrics.render();
+    let line = shown
+        .lines()
+        .find(|line| line.contains("category=\"Panic\""))
+        .unwrap();
+    let panics: u32 = line.rsplit(' ').next().unwrap().parse().unwrap();
+    assert!(
+        (3..=8).contains(&panics),
+        "with backoff: {panics} in two minutes"
+    );
+    stop.send(()).unwrap();
+    task.await.unwrap();
+}
