@@ -160,3 +160,104 @@ async fn twenty_requests_at_once_all_complete_and_the_oldest_first() {
     assert_eq!(world.count("create", "notificationrequests"), 20);
     operator.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_request_is_deleted_once_when_its_time_is_over_and_its_children_go_too() {
+    let world = World::new().await;
+    let operator = world.operator(OperatorSettings::default());
+    operator.synced().await;
+    let spec = RequestSpec {
+        ttl_seconds_after_finished: Some(3600),
+        ..alert()
+    };
+    world.ask("web", spec).await;
+    world.go_through("web").await;
+    let ended = world.status("web").await.completion_time.unwrap().moment();
+    world
+        .clock
+        .sleep_until(ended + SignedDuration::from_secs(3599))
+        .await;
+    assert!(world.requests().get_opt("web").await.unwrap().is_some());
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(world.requests().get_opt("web").await.unwrap().is_none());
+    for kind in ChildKind::OWNED {
+        let left = world
+            .children(kind)
+            .list(&ListParams::default())
+            .await
+            .unwrap();
+        assert!(left.items.is_empty(), "{kind}");
+    }
+    let shown = operator.metrics.render();
+    let deletions = "verb=\"delete\",resource=\"remediationrequests\",code=\"200\"} 1";
+    assert!(shown.contains(deletions), "{shown}");
+    operator.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_that_lost_its_owner_gets_it_back_and_keeps_its_other_owners() {
+    let world = World::new().await;
+    let operator = world.operator(OperatorSettings::default());
+    operator.synced().await;
+    world.ask("web", alert()).await;
+    world.reaches("web", Phase::Processing).await;
+    let other = json!({ "apiVersion": "v1", "kind": "Namespace", "name": "default",
+        "uid": world.namespace_uid().await });
+    let stripped = json!({ "metadata": { "ownerReferences": [other], "labels": null } });
+    let children = world.children(ChildKind::RemediationProcessing);
+    children
+        .patch(
+            "web-processing",
+            &PatchParams::default(),
+            &Patch::Merge(stripped),
+        )
+        .await
+        .unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let child = children.get("web-processing").await.unwrap();
+    let owners: Vec<String> = child
+        .metadata
+        .owner_references
+        .unwrap()
+        .into_iter()
+        .map(|owner| owner.kind)
+        .collect();
+    assert_eq!(owners, ["Namespace", "RemediationRequest"]);
+    assert_eq!(child.metadata.labels.unwrap().len(), 2);
+    operator.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_namespaces_that_were_named_are_looked_at() {
+    let world = World::new().await;
+    let operator = world.operator(OperatorSettings {
+        namespaces: vec!["default".into(), "kube-system".into()],
+        ..OperatorSettings::default()
+    });
+    operator.synced().await;
+    world.ask("web", alert()).await;
+    world.go_through("web").await;
+    assert_eq!(
+        world.count("list", "aianalyses"),
+        2,
+        "one for each namespace"
+    );
+    let everywhere = |record: &crate::simulation::api_server::RequestRecord| {
+        record.group.ends_with("kubernaut.ai") && record.namespace.is_none()
+    };
+    assert!(!world.server.requests().iter().any(everywhere));
+    operator.stop().await;
+}
+
+impl World {
+    async fn namespace_uid(&self) -> String {
+        let namespaces: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(self.client.clone());
+        namespaces
+            .get("default")
+            .await
+            .unwrap()
+            .metadata
+            .uid
+            .unwrap()
+    }
+}
