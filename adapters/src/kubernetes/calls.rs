@@ -30,7 +30,7 @@ pub const FIELD_MANAGER: &str = "remediation-orchestrator";
 /// The API server, as the executor sees it.
 pub trait Calls: Send + Sync + 'static {
     /// Makes this call on behalf of this request, once.
-    fn call<'a>(&'a self, request: &'a Identity, call: &'a Call) -> BoxFuture<'a, Outcome>;
+    fn call(&self, request: &Identity, call: &Call) -> BoxFuture<'static, Outcome>;
 }
 
 /// What a call does, in the words of a role: for metrics, and for what a 403 tells people.
@@ -208,33 +208,42 @@ impl KubeCalls {
 }
 
 impl Calls for KubeCalls {
-    fn call<'a>(&'a self, request: &'a Identity, call: &'a Call) -> BoxFuture<'a, Outcome> {
+    fn call(&self, request: &Identity, call: &Call) -> BoxFuture<'static, Outcome> {
+        let (calls, request, call) = (self.clone(), request.clone(), call.clone());
         async move {
-            let done = match call {
-                Call::Create(child) => self.create(request, child).await,
-                Call::Record(record) => self.record(request, record).await,
-                Call::Read(key) => self.read_child(request, key).await,
-                Call::ReadRequest => self.read_request(request).await,
-                Call::RestoreOwnership(child) => self.restore(request, child).await,
-                Call::DeleteChild(child) => {
-                    let collection = children(child.key.kind, &request.namespace);
-                    self.delete(
-                        collection,
-                        &child.key.name,
-                        &child.uid,
-                        &child.resource_version,
-                    )
-                    .await
-                }
-                Call::DeleteRequest { resource_version } => {
-                    let collection = requests(&request.namespace);
-                    self.delete(collection, &request.name, &request.uid, resource_version)
-                        .await
-                }
-            };
-            done.unwrap_or_else(Outcome::Failed)
+            calls
+                .make(&request, &call)
+                .await
+                .unwrap_or_else(Outcome::Failed)
         }
         .boxed()
+    }
+}
+
+impl KubeCalls {
+    async fn make(&self, request: &Identity, call: &Call) -> Result<Outcome, ApiFailure> {
+        match call {
+            Call::Create(child) => self.create(request, child).await,
+            Call::Record(record) => self.record(request, record).await,
+            Call::Read(key) => self.read_child(request, key).await,
+            Call::ReadRequest => self.read_request(request).await,
+            Call::RestoreOwnership(child) => self.restore(request, child).await,
+            Call::DeleteChild(child) => {
+                let collection = children(child.key.kind, &request.namespace);
+                self.delete(
+                    collection,
+                    &child.key.name,
+                    &child.uid,
+                    &child.resource_version,
+                )
+                .await
+            }
+            Call::DeleteRequest { resource_version } => {
+                let collection = requests(&request.namespace);
+                self.delete(collection, &request.name, &request.uid, resource_version)
+                    .await
+            }
+        }
     }
 }
 

@@ -74,3 +74,7 @@ impl Executor {
         outcome
     }
 }
+
+#[cfg(test)]
+#[path = "executor_tests.rs"]
+mod tests;

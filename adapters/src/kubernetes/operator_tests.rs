@@ -596,11 +596,11 @@ async fn a_leader_that_cannot_renew_stops_before_another_begins() {
 async fn a_pass_that_panics_is_survived_and_stays_with_its_request() {
     struct Panics(KubeCalls);
     impl Calls for Panics {
-        fn call<'a>(
-            &'a self,
-            request: &'a remediation_core::request::Identity,
-            call: &'a remediation_core::pass::Call,
-        ) -> futures::future::BoxFuture<'a, remediation_core::pass::Outcome> {
+        fn call(
+            &self,
+            request: &remediation_core::request::Identity,
+            call: &remediation_core::pass::Call,
+        ) -> futures::future::BoxFuture<'static, remediation_core::pass::Outcome> {
             assert!(request.name != "poison", "made for the test");
             self.0.call(request, call)
         }
@@ -634,4 +634,61 @@ async fn a_pass_that_panics_is_survived_and_stays_with_its_request() {
     );
     stop.send(()).unwrap();
     task.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn twenty_requests_at_once_all_complete_and_the_oldest_first() {
+    let world = World::new().await;
+    let operator = world.operator(OperatorSettings::default());
+    operator.synced().await;
+    for n in 0..20 {
+        world.ask(&format!("r{n:02}"), alert()).await;
+    }
+    for n in 0..20 {
+        world.go_through(&format!("r{n:02}")).await;
+    }
+    assert_eq!(world.count("create", "notificationrequests"), 20);
+    operator.stop().await;
+}
+
+/// All that the server was asked, in order, while ten remediations ran and some calls failed.
+async fn trace() -> String {
+    let world = World::new().await;
+    let calls = std::sync::atomic::AtomicU64::new(0);
+    world.faults(move |request| {
+        let n = calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let ours = request.verb == "create" && request.resource != "remediationrequests"
+            || request.resource == "remediationrequests" && request.subresource.is_some();
+        match n % 7 {
+            0 if ours => Intercept::ApplyThenLose,
+            3 if ours => refusal(500, "InternalError"),
+            5 if ours => Intercept::Delay(Duration::from_millis(700)),
+            _ => Intercept::Pass,
+        }
+    });
+    let operator = world.operator(OperatorSettings::default());
+    operator.synced().await;
+    for n in 0..10 {
+        world.ask(&format!("r{n}"), alert()).await;
+    }
+    for n in 0..10 {
+        world.go_through(&format!("r{n}")).await;
+    }
+    operator.stop().await;
+    format!("{:#?}", world.server.requests())
+}
+
+#[test]
+fn the_same_run_twice_is_the_same_to_the_byte() {
+    let run = || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        runtime.block_on(trace())
+    };
+    let (first, second) = (run(), run());
+    assert!(first.len() > 10_000, "something happened");
+    assert!(first == second, "two runs differ");
 }

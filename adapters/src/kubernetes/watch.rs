@@ -294,3 +294,7 @@ fn asked(failure: &ApiFailure) -> Duration {
     let millis = failure.retry_after.map_or(0, |asked| asked.as_millis());
     Duration::from_millis(u64::try_from(millis).unwrap_or(0))
 }
+
+#[cfg(test)]
+#[path = "watch_tests.rs"]
+mod tests;

@@ -1,0 +1,219 @@
+//! A watch against a server that is played by the test, piece by piece.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+use bytes::Bytes;
+use futures::stream;
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::Frame;
+use kube::client::Body as Sent;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::kubernetes::read::ChildWire;
+
+/// What a request is answered with: pieces of a body, and whether it then stays open.
+struct Answer {
+    code: u16,
+    pieces: Vec<String>,
+    stays_open: bool,
+}
+
+type Script = Arc<Mutex<(VecDeque<Answer>, Vec<String>)>>;
+
+fn client(answers: Vec<Answer>) -> (Client, Script) {
+    let script: Script = Arc::new(Mutex::new((answers.into(), Vec::new())));
+    let service = tower::service_fn({
+        let script = script.clone();
+        move |request: http::Request<Sent>| {
+            let mut script = script.lock().unwrap();
+            script.1.push(request.uri().to_string());
+            let answer = script.0.pop_front();
+            async move {
+                let Some(answer) = answer else {
+                    return futures::future::pending().await;
+                };
+                let pieces = answer
+                    .pieces
+                    .into_iter()
+                    .map(|piece| Ok(Frame::data(Bytes::from(piece))));
+                let pieces = stream::iter(pieces.collect::<Vec<Result<_, std::io::Error>>>());
+                let body = if answer.stays_open {
+                    StreamBody::new(pieces.chain(stream::pending())).boxed_unsync()
+                } else {
+                    StreamBody::new(pieces).boxed_unsync()
+                };
+                let mut response = http::Response::new(body);
+                *response.status_mut() = http::StatusCode::from_u16(answer.code).unwrap();
+                Ok::<_, std::io::Error>(response)
+            }
+        }
+    });
+    (Client::new(service, "default"), script)
+}
+
+fn answer(pieces: &[Value], stays_open: bool) -> Answer {
+    Answer {
+        code: 200,
+        pieces: pieces.iter().map(|piece| format!("{piece}\n")).collect(),
+        stays_open,
+    }
+}
+
+fn object(name: &str, version: &str) -> Value {
+    json!({ "metadata": { "name": name, "namespace": "shop", "uid": name, "resourceVersion": version } })
+}
+
+fn page(version: &str, next: Option<&str>, names: &[&str]) -> Value {
+    let items: Vec<Value> = names.iter().map(|name| object(name, "1")).collect();
+    json!({ "metadata": { "resourceVersion": version, "continue": next }, "items": items })
+}
+
+fn event(kind: &str, object: &Value) -> Value {
+    json!({ "type": kind, "object": object })
+}
+
+/// Notes what it is told.
+#[derive(Default)]
+struct Notes(Mutex<Vec<String>>);
+
+impl Notes {
+    fn note(&self, text: String) {
+        self.0.lock().unwrap().push(text);
+    }
+    fn taken(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl Sink<ChildWire> for Notes {
+    fn list_begins(&self) -> u64 {
+        1
+    }
+    fn listed(&self, objects: Vec<ChildWire>, version: u64, _: u64) {
+        self.note(format!("listed {} at {version}", objects.len()));
+    }
+    fn seen(&self, object: ChildWire) {
+        self.note(format!("seen {}", object.metadata.name));
+    }
+    fn gone(&self, object: ChildWire) {
+        self.note(format!("gone {}", object.metadata.name));
+    }
+    fn progressed(&self, version: u64) {
+        self.note(format!("reached {version}"));
+    }
+    fn lost(&self, why: &ApiFailure) {
+        self.note(format!("lost {}", why.code));
+    }
+}
+
+/// Watches for so long; returns what was noted, and what was asked for.
+async fn watched(answers: Vec<Answer>, seconds: u64) -> (Vec<String>, Vec<String>) {
+    let (client, script) = client(answers);
+    let notes = Arc::new(Notes::default());
+    let watch: Watch<ChildWire, Notes> = Watch {
+        client,
+        path: "/apis/g/v1/things".into(),
+        timing: WatchTiming::default(),
+        sink: notes.clone(),
+        object: std::marker::PhantomData,
+    };
+    tokio::time::timeout(Duration::from_secs(seconds), watch.run())
+        .await
+        .unwrap_err();
+    let asked = script.lock().unwrap().1.clone();
+    (notes.taken(), asked)
+}
+
+#[tokio::test(start_paused = true)]
+async fn pages_are_handed_on_as_one_list_and_events_follow() {
+    let bookmark =
+        json!({ "kind": "Thing", "apiVersion": "g/v1", "metadata": { "resourceVersion": "90" } });
+    let (noted, asked) = watched(
+        vec![
+            answer(&[page("50", Some("next"), &["a", "b"])], false),
+            answer(&[page("50", None, &["c"])], false),
+            answer(
+                &[
+                    event("MODIFIED", &object("a", "60")),
+                    event("DELETED", &object("b", "70")),
+                    event("BOOKMARK", &bookmark),
+                ],
+                true,
+            ),
+        ],
+        10,
+    )
+    .await;
+    assert_eq!(noted, ["listed 3 at 50", "seen a", "gone b", "reached 90"]);
+    assert!(
+        asked[0].contains("limit=500") && !asked[0].contains("resourceVersion"),
+        "{}",
+        asked[0]
+    );
+    assert!(asked[1].contains("continue=next"));
+    assert!(asked[2].contains("watch=true") && asked[2].contains("resourceVersion=50"));
+    assert!(asked[2].contains("allowWatchBookmarks=true"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_ordinary_end_is_resumed_from_where_it_was() {
+    let (noted, asked) = watched(
+        vec![
+            answer(&[page("50", None, &[])], false),
+            answer(&[event("ADDED", &object("a", "60"))], false),
+            answer(&[event("ADDED", &object("b", "61"))], true),
+        ],
+        10,
+    )
+    .await;
+    assert_eq!(noted, ["listed 0 at 50", "seen a", "seen b"]);
+    assert!(asked[2].contains("resourceVersion=60"), "{}", asked[2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_is_a_loss_and_leads_to_a_new_list() {
+    let (noted, _) = watched(
+        vec![
+            answer(&[page("50", None, &[])], false),
+            answer(&[], true),
+            answer(&[page("55", None, &["a"])], false),
+        ],
+        155,
+    )
+    .await;
+    assert_eq!(noted, ["listed 0 at 50", "lost 0", "listed 1 at 55"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_version_that_is_gone_leads_to_a_new_list() {
+    let gone = json!({ "kind": "Status", "code": 410, "reason": "Expired", "message": "too old",
+        "status": "Failure", "metadata": {} });
+    let (noted, _) = watched(
+        vec![
+            answer(&[page("50", None, &[])], false),
+            answer(&[event("ERROR", &gone)], false),
+            answer(&[page("55", None, &["a"])], false),
+        ],
+        5,
+    )
+    .await;
+    assert_eq!(noted, ["listed 0 at 50", "lost 410", "listed 1 at 55"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_counts_once_and_is_tried_again_within_ten_seconds() {
+    let down = || Answer {
+        code: 503,
+        pieces: vec!["down".into()],
+        stays_open: false,
+    };
+    let (noted, asked) = watched((0..60).map(|_| down()).collect(), 120).await;
+    assert_eq!(noted, ["lost 503"]);
+    assert!(
+        (24..60).contains(&asked.len()),
+        "{} tries in two minutes",
+        asked.len()
+    );
+}
