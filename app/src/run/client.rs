@@ -42,7 +42,10 @@ pub(super) async fn prepare(args: &ClusterArgs) -> Result<Connection, Failure> {
 }
 
 async fn configuration(args: &ClusterArgs) -> Result<Config, Failure> {
-    let ClusterArgs { kubeconfig, context } = args;
+    let ClusterArgs {
+        kubeconfig,
+        context,
+    } = args;
     if kubeconfig.is_none() && context.is_none() {
         return Config::infer().await.map_err(|error| {
             Failure::Input(format!(
