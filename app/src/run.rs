@@ -230,7 +230,9 @@ fn start_logging(configuration: &Configuration) -> Result<(), Failure> {
         "text" => logs::Format::Plain,
         _ => logs::Format::Auto,
     };
-    logs::init(format, &operator.log_level).map_err(|error| Failure::Input(error.to_string()))
+    // kube's client says each failed call once more, without what it was for.
+    let filter = format!("{},kube_client::client::builder=off", operator.log_level);
+    logs::init(format, &filter).map_err(|error| Failure::Input(error.to_string()))
 }
 
 fn print(configuration: &Configuration) -> Result<(), Failure> {

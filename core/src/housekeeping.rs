@@ -40,20 +40,19 @@ pub(crate) fn push(view: &View<'_>, draft: &mut Draft<'_>, actions: &mut Vec<Act
     }
 }
 
-/// Whether status names exactly this child, by name and UID.
+/// Whether status names this child. Its UID tells: no two objects ever have the same.
 pub(crate) fn is_named(status: &Status, child: &Child) -> bool {
-    let same = |name: &str, uid: &str| name == child.key.name && uid == child.uid;
     let stage = match child.key.kind {
         ChildKind::RemediationProcessing => &status.remediation_processing_ref,
         ChildKind::AIAnalysis => &status.ai_analysis_ref,
         ChildKind::WorkflowExecution => &status.workflow_execution_ref,
         ChildKind::KubernetesExecution => {
             let refs = &status.kubernetes_execution_refs;
-            return refs.iter().any(|r| same(&r.name, &r.uid));
+            return refs.iter().any(|r| r.uid == child.uid);
         }
         ChildKind::NotificationRequest => return false,
     };
-    stage.as_ref().is_some_and(|r| same(&r.name, &r.uid))
+    stage.as_ref().is_some_and(|r| r.uid == child.uid)
 }
 
 /// Whether a named child has no controller any more, or not our labels. One that somebody else controls is left

@@ -111,7 +111,20 @@ enum Then {
 impl Pass {
     /// A pass that begins from this view.
     #[must_use]
-    pub fn new(state: State, children: Children) -> Self {
+    pub fn new(mut state: State, children: Children) -> Self {
+        // A create whose answer was lost may have been applied after all.
+        let request = &state.request.identity;
+        state.memory.refusals.retain(|errand, _| match errand {
+            Errand::Create(key) => {
+                let child = children.at(key);
+                child.is_none_or(|child| child.belongs(request) != Belongs::Ours)
+            }
+            Errand::Record
+            | Errand::Read(_)
+            | Errand::RestoreOwnership(_)
+            | Errand::DeleteChild(_)
+            | Errand::DeleteRequest => true,
+        });
         Self {
             state,
             children,

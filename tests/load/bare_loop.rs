@@ -27,7 +27,8 @@ pub(crate) async fn run(plane: &ControlPlane, count: usize, concurrency: usize) 
     for resource in kinds.iter().chain([&request_resource()]) {
         // The operator and the child controllers each hold one of every kind.
         for _ in 0..2 {
-            let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &namespace, resource);
+            let api: Api<DynamicObject> =
+                Api::namespaced_with(client.clone(), &namespace, resource);
             watches.spawn(watcher(api, watcher::Config::default()).for_each(|_| async {}));
         }
     }
@@ -63,20 +64,33 @@ async fn one(client: &kube::Client, namespace: &str, name: String) -> Result {
     let status = async |resource: &ApiResource, status: Value| -> Result {
         let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, resource);
         let patch = Patch::Merge(json!({ "status": status }));
-        api.patch_status(&name, &PatchParams::default(), &patch).await?;
+        api.patch_status(&name, &PatchParams::default(), &patch)
+            .await?;
         Ok(())
     };
     write(&request, json!({ "targetingData": data })).await?;
     write(&processing, json!({ "targetingData": data })).await?;
-    status(&request, json!({ "phase": "Processing", "message": "m".repeat(600) })).await?;
+    status(
+        &request,
+        json!({ "phase": "Processing", "message": "m".repeat(600) }),
+    )
+    .await?;
     status(&processing, json!({ "phase": "Completed" })).await?;
     write(&analysis, json!({ "targetingData": data, "attempt": 1 })).await?;
     status(&request, json!({ "phase": "Analyzing" })).await?;
     status(&analysis, json!({ "phase": "Ready" })).await?;
-    write(&workflow, json!({ "targetingData": data, "recommendations": [], "notAfter": later })).await?;
+    write(
+        &workflow,
+        json!({ "targetingData": data, "recommendations": [], "notAfter": later }),
+    )
+    .await?;
     status(&request, json!({ "phase": "WorkflowPlanning" })).await?;
     status(&workflow, json!({ "phase": "Executing" })).await?;
-    write(&execution, json!({ "step": "a", "action": "Scale", "notAfter": later })).await?;
+    write(
+        &execution,
+        json!({ "step": "a", "action": "Scale", "notAfter": later }),
+    )
+    .await?;
     status(&request, json!({ "phase": "Executing" })).await?;
     status(&execution, json!({ "phase": "Completed" })).await?;
     status(&workflow, json!({ "phase": "Completed" })).await?;

@@ -27,6 +27,8 @@ pub(crate) fn processor_time(pid: u32) -> Option<Duration> {
 /// A line of `/proc/<pid>/status`, for example `VmHWM` (the most memory that was resident), in kB.
 pub(crate) fn memory_kb(pid: u32, line: &str) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let value = status.lines().find_map(|l| l.strip_prefix(line)?.strip_prefix(':'))?;
+    let value = status
+        .lines()
+        .find_map(|l| l.strip_prefix(line)?.strip_prefix(':'))?;
     value.split_whitespace().next()?.parse().ok()
 }

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use jiff::Timestamp;
+use kube::ResourceExt;
 use kube::api::{Api, DynamicObject, PostParams};
 use kube::runtime::watcher::{self, Event};
-use kube::ResourceExt;
 use remediation_adapters::kubernetes::api::request_resource;
 use remediation_adapters::simulation::api_server::SystemClock;
 use remediation_adapters::simulation::children::{Children, Options, Script, Scripts, Stage, Step};
@@ -47,7 +47,9 @@ impl Load {
         let namespace = plane.namespace(name).await?;
         let client = plane.client_named(User::Admin, "gateway").await?;
         let children = Children::spawn(Options {
-            client: plane.client_named(User::ChildControllers, "children").await?,
+            client: plane
+                .client_named(User::ChildControllers, "children")
+                .await?,
             namespace: Some(namespace.clone()),
             clock: Arc::new(SystemClock),
             scripts,
@@ -68,7 +70,9 @@ impl Load {
             "timeouts": timeouts,
         });
         let object = DynamicObject::new(&name, &request_resource()).data(json!({ "spec": spec }));
-        self.requests.create(&PostParams::default(), &object).await?;
+        self.requests
+            .create(&PostParams::default(), &object)
+            .await?;
         Ok(Instant::now())
     }
 
@@ -78,11 +82,14 @@ impl Load {
         let mut events = std::pin::pin!(watcher(self.requests.clone()));
         let wait = async {
             while ended.len() < count {
-                if let Some(Ok(Event::Apply(object) | Event::InitApply(object))) = events.next().await
+                if let Some(Ok(Event::Apply(object) | Event::InitApply(object))) =
+                    events.next().await
                     && object.data["status"]["completionTime"].is_string()
                 {
                     let status = object.data["status"].clone();
-                    ended.entry(object.name_any()).or_insert((status, Instant::now()));
+                    ended
+                        .entry(object.name_any())
+                        .or_insert((status, Instant::now()));
                 }
             }
         };
@@ -93,7 +100,9 @@ impl Load {
     }
 }
 
-fn watcher(api: Api<DynamicObject>) -> impl futures::Stream<Item = watcher::Result<Event<DynamicObject>>> {
+fn watcher(
+    api: Api<DynamicObject>,
+) -> impl futures::Stream<Item = watcher::Result<Event<DynamicObject>>> {
     watcher::watcher(api, watcher::Config::default())
 }
 
@@ -115,7 +124,9 @@ pub(crate) async fn burst(plane: &ControlPlane, count: usize, concurrency: usize
     let (created, ended) = futures::join!(gateway, load.ended(count));
     let (created, ended) = (created?, ended?);
     let seconds = begin.elapsed().as_secs_f64();
-    let used = processor_time(pid).unwrap_or_default().saturating_sub(before);
+    let used = processor_time(pid)
+        .unwrap_or_default()
+        .saturating_sub(before);
     let mut lives = Vec::with_capacity(count);
     for ((name, (status, end)), created) in ended.iter().zip(&created) {
         if status["phase"] != "Completed" {
@@ -148,12 +159,22 @@ fn is_operators(event: &AuditEvent, namespace: &str) -> bool {
 
 fn tell_writes(events: Vec<AuditEvent>, namespace: &str, count: usize) {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    for event in events.into_iter().filter(|event| is_operators(event, namespace)) {
+    for event in events
+        .into_iter()
+        .filter(|event| is_operators(event, namespace))
+    {
         let object = event.object_ref.unwrap_or_default();
-        let subresource = if object.subresource.is_empty() { "" } else { "/status" };
+        let subresource = if object.subresource.is_empty() {
+            ""
+        } else {
+            "/status"
+        };
         let code = event.response_status.map_or(0, |status| status.code);
         *counts
-            .entry(format!("{} {}{subresource} {code}", event.verb, object.resource))
+            .entry(format!(
+                "{} {}{subresource} {code}",
+                event.verb, object.resource
+            ))
             .or_default() += 1;
     }
     for (what, number) in counts {
@@ -169,10 +190,17 @@ async fn at_rest(plane: &ControlPlane, load: &Load) -> Result {
     tokio::time::sleep(Duration::from_secs(3)).await;
     let (mark, before) = (plane.audit_mark(), processor_time(pid).unwrap_or_default());
     tokio::time::sleep(Duration::from_secs(10)).await;
-    let used = processor_time(pid).unwrap_or_default().saturating_sub(before);
+    let used = processor_time(pid)
+        .unwrap_or_default()
+        .saturating_sub(before);
     let all = plane.audit_since(mark)?;
-    let ours = all.iter().filter(|event| is_operators(event, &load.namespace) && event.verb != "watch");
-    println!("at rest for 10 s: {} requests, {used:.0?} of CPU", ours.count());
+    let ours = all
+        .iter()
+        .filter(|event| is_operators(event, &load.namespace) && event.verb != "watch");
+    println!(
+        "at rest for 10 s: {} requests, {used:.0?} of CPU",
+        ours.count()
+    );
     Ok(())
 }
 
@@ -213,14 +241,23 @@ fn gaps(events: &[AuditEvent], namespace: &str) -> Result<Vec<Duration>> {
             continue;
         };
         if event.user_agent == "children" && object.subresource == "status" {
-            results.insert((object.resource, object.name), time(&event.stage_timestamp)?);
-        } else if event.verb == "create" && event.user_agent.starts_with("remediation-orchestrator") {
+            results.insert(
+                (object.resource, object.name),
+                time(&event.stage_timestamp)?,
+            );
+        } else if event.verb == "create" && event.user_agent.starts_with("remediation-orchestrator")
+        {
             let received = time(&event.request_received_timestamp)?;
             creates.insert((object.resource, object.name), received);
         }
     }
     let follows = [
-        ("remediationprocessings", "processing", "aianalyses", "aianalysis"),
+        (
+            "remediationprocessings",
+            "processing",
+            "aianalyses",
+            "aianalysis",
+        ),
         ("aianalyses", "aianalysis", "workflowexecutions", "workflow"),
     ];
     let mut gaps = Vec::new();
@@ -232,7 +269,12 @@ fn gaps(events: &[AuditEvent], namespace: &str) -> Result<Vec<Duration>> {
             let cause = results.get(&(before.to_owned(), format!("{stem}-{suffix}")));
             if let (true, Some(cause)) = (resource == after, cause) {
                 // The watch may deliver the result before the writer has its answer: that is no time at all.
-                gaps.push(received.duration_since(*cause).max(jiff::SignedDuration::ZERO).unsigned_abs());
+                gaps.push(
+                    received
+                        .duration_since(*cause)
+                        .max(jiff::SignedDuration::ZERO)
+                        .unsigned_abs(),
+                );
             }
         }
     }
@@ -254,7 +296,10 @@ pub(crate) async fn deadlines(plane: &ControlPlane, count: usize) -> Result {
         let time = |field: &str| -> Result<Timestamp> {
             Ok(status[field].as_str().unwrap_or_default().parse()?)
         };
-        let began = status["history"][0]["time"].as_str().unwrap_or_default().parse::<Timestamp>()?;
+        let began = status["history"][0]["time"]
+            .as_str()
+            .unwrap_or_default()
+            .parse::<Timestamp>()?;
         let deadline = began + jiff::SignedDuration::from_secs(5);
         let lateness = time("failureTime")?.duration_since(deadline);
         if lateness.is_negative() {

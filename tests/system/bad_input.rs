@@ -74,7 +74,7 @@ async fn says(operator: &mut Operator, words: &[&str]) -> Result {
 async fn without_its_kinds_it_says_what_to_install_and_goes_on_when_they_are() -> Result {
     let plane = ControlPlane::start(&[]).await?;
     let mut operator = Operator::start_unready(&plane.kubeconfig(User::Admin), &[])?;
-    says(&mut operator, &["remediationrequests", "deploy/crds"]).await?;
+    says(&mut operator, &["remediationrequests", "kubectl apply"]).await?;
     assert_eq!(operator.get("/readyz").await?.0, 503);
     let client = plane.client(User::Admin).await?;
     for crd in remediation_adapters::kubernetes::crd::all() {
@@ -123,7 +123,8 @@ async fn a_status_that_cannot_be_read_is_named_and_delays_nobody() -> Result {
         let crds: kube::Api<k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition> =
             kube::Api::all(stage.client.clone());
         let name = "remediationrequests.remediation.kubernaut.ai";
-        let loose = json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true });
+        let loose = json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true,
+            "properties": { "phase": { "type": "string" } } });
         let patch = json!([{ "op": "replace", "path": "/spec/versions/0/schema/openAPIV3Schema/properties/status", "value": loose }]);
         let patch: kube::api::Patch<()> = kube::api::Patch::Json(serde_json::from_value(patch)?);
         crds.patch(name, &Default::default(), &patch).await?;

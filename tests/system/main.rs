@@ -19,6 +19,7 @@ mod guide;
 mod kubectl;
 mod names;
 mod outages;
+mod rbac;
 mod replicas;
 mod suspension;
 mod transitions;

@@ -153,3 +153,27 @@ async fn the_same_seed_and_requests_give_the_same_bytes() {
     tokio::time::pause();
     assert_eq!(run().await, run().await);
 }
+
+#[tokio::test]
+async fn a_restored_state_is_the_earlier_one() {
+    let (server, client) = server().await;
+    let api = widgets(&client);
+    let kept = api
+        .create(&PostParams::default(), &widget("kept"))
+        .await
+        .unwrap();
+    let checkpoint = server.checkpoint();
+    let version = server.resource_version();
+    api.create(&PostParams::default(), &widget("lost"))
+        .await
+        .unwrap();
+    server.restore(&checkpoint);
+    assert_eq!(server.resource_version(), version);
+    assert_eq!(api.get("kept").await.unwrap(), kept);
+    assert!(api.get_opt("lost").await.unwrap().is_none());
+    let next = api
+        .create(&PostParams::default(), &widget("next"))
+        .await
+        .unwrap();
+    assert_eq!(next.resource_version(), Some((version + 1).to_string()));
+}

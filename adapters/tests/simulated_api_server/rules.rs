@@ -24,7 +24,7 @@ fn anything(client: &kube::Client) -> Api<DynamicObject> {
     )
 }
 
-fn object(spec: Value) -> DynamicObject {
+fn object(spec: &Value) -> DynamicObject {
     DynamicObject::new("a", &ApiResource::erase::<Widget>(&())).data(json!({"spec": spec}))
 }
 
@@ -34,7 +34,7 @@ async fn defaults_come_and_unknown_fields_go() {
     let api = anything(&client);
     let spec = json!({"colour": "red", "size": null, "label": null, "unheard": {"of": 1}});
     let created = api
-        .create(&PostParams::default(), &object(spec.clone()))
+        .create(&PostParams::default(), &object(&spec))
         .await
         .unwrap();
     assert_eq!(
@@ -43,8 +43,10 @@ async fn defaults_come_and_unknown_fields_go() {
     );
 
     let patch = json!({"spec": {"unheard": 1}});
-    let mut strict = PatchParams::default();
-    strict.field_validation = Some(ValidationDirective::Strict);
+    let strict = PatchParams {
+        field_validation: Some(ValidationDirective::Strict),
+        ..PatchParams::default()
+    };
     let refused = refusal(
         api.patch("a", &strict, &Patch::Merge(&patch))
             .await
@@ -103,7 +105,7 @@ async fn an_invalid_object_is_refused_field_by_field() {
     ] {
         let refused = refusal(
             anything(&client)
-                .create(&PostParams::default(), &object(spec))
+                .create(&PostParams::default(), &object(&spec))
                 .await
                 .unwrap_err(),
         );

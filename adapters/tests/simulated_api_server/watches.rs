@@ -4,9 +4,10 @@ use std::{pin::pin, time::Duration};
 
 use futures::{StreamExt, TryStreamExt};
 use kube::{
-    ResourceExt,
+    Api, ResourceExt,
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams},
-    runtime::{WatchStreamExt, metadata_watcher, watcher},
+    core::PartialObjectMeta,
+    runtime::{WatchStreamExt, watcher},
 };
 use serde_json::json;
 
@@ -100,18 +101,15 @@ async fn a_watcher_lists_again_after_its_version_is_forgotten() {
     let mut events = pin!(watcher(api.clone(), watcher::Config::default()).default_backoff());
     let mut inits = 0;
     while let Some(event) = events.next().await {
-        match event {
-            Ok(watcher::Event::InitDone) => {
-                inits += 1;
-                if inits == 2 {
-                    break;
-                }
-                api.create(&PostParams::default(), &widget("a"))
-                    .await
-                    .unwrap();
-                server.compact();
+        if matches!(event, Ok(watcher::Event::InitDone)) {
+            inits += 1;
+            if inits == 2 {
+                break;
             }
-            Ok(_) | Err(_) => {}
+            api.create(&PostParams::default(), &widget("a"))
+                .await
+                .unwrap();
+            server.compact();
         }
     }
     assert_eq!(inits, 2);
@@ -124,8 +122,8 @@ async fn metadata_can_be_watched_alone() {
     api.create(&PostParams::default(), &widget("a"))
         .await
         .unwrap();
-    let mut objects =
-        pin!(metadata_watcher(api.clone(), watcher::Config::default()).applied_objects());
+    let metadata: Api<PartialObjectMeta<Widget>> = Api::default_namespaced(client.clone());
+    let mut objects = pin!(watcher(metadata, watcher::Config::default()).applied_objects());
     let found = objects.try_next().await.unwrap().unwrap();
     assert_eq!(found.name_any(), "a");
     let list = api.list_metadata(&ListParams::default()).await.unwrap();
@@ -147,4 +145,23 @@ async fn a_quiet_watch_waits_without_end_of_its_own() {
     let early = tokio::time::timeout(Duration::from_secs(289), events.next()).await;
     assert!(early.is_err(), "nothing happened, so nothing is told");
     assert!(events.next().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn watches_can_be_held_back() {
+    let (server, client) = server().await;
+    let api = widgets(&client);
+    let mut events = pin!(api.watch(&WatchParams::default(), "0").await.unwrap());
+    server.hold_watches("example.com", "widgets");
+    api.create(&PostParams::default(), &widget("a"))
+        .await
+        .unwrap();
+    let early = tokio::time::timeout(Duration::from_secs(200), events.next()).await;
+    assert!(
+        early.is_err(),
+        "neither the event nor a bookmark comes through"
+    );
+    assert_eq!(api.get("a").await.unwrap().name_any(), "a");
+    server.release_watches("example.com", "widgets");
+    assert_eq!(told(&events.try_next().await.unwrap().unwrap()), "added a");
 }

@@ -8,7 +8,7 @@ use remediation_core::action::Action;
 use remediation_core::decide::Decision;
 use remediation_core::status::merge_patch;
 use remediation_core::text;
-use remediation_core::time::Time;
+use remediation_core::time::{GoDuration, Time};
 
 use crate::style::Style;
 
@@ -114,7 +114,9 @@ pub(super) fn action(action: &Action, remediation: &Remediation, now: Timestamp)
             )
         }
         Action::WakeAt(moment) => {
-            let left = Time::at(*moment).since(Time::at(now));
+            // To the second: nobody reads milliseconds of hours.
+            let left = Time::at(*moment).since(Time::at(now)).as_millis();
+            let left = GoDuration::from_secs((left + 500) / 1000);
             format!(
                 "decide again at {}, in {left}, or when something changes",
                 Time::at(*moment)

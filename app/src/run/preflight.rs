@@ -34,11 +34,19 @@ impl Preflight {
         if let Err(blocker) = self.reach().await {
             return vec![blocker];
         }
-        let mut blockers = Vec::new();
+        let (mut absent, mut blockers) = (Vec::new(), Vec::new());
         for definition in crd::all() {
-            if let Err(blocker) = self.check_definition(&definition).await {
-                blockers.push(blocker);
+            match self.check_definition(&definition).await {
+                Verdict::Fits => {}
+                Verdict::Absent(name) => absent.push(name),
+                Verdict::Unfit(blocker) => blockers.push(blocker),
             }
+        }
+        if !absent.is_empty() {
+            blockers.push(format!(
+                "these CustomResourceDefinitions are not installed, or not established yet: {}; install them: {INSTALL}",
+                absent.join(", ")
+            ));
         }
         blockers
     }
@@ -76,43 +84,38 @@ impl Preflight {
     }
 
     /// Whether a kind is served, with its status subresource, and with every field that this version needs.
-    async fn check_definition(&self, definition: &CustomResourceDefinition) -> Result<(), String> {
+    async fn check_definition(&self, definition: &CustomResourceDefinition) -> Verdict {
         let spec = &definition.spec;
         let Some(version) = spec.versions.first() else {
-            return Ok(());
+            return Verdict::Fits;
         };
-        let (group, plural) = (&spec.group, &spec.names.plural);
-        let group_version = format!("{group}/{}", version.name);
-        let name = format!("{plural}.{group}");
+        let plural = &spec.names.plural;
+        let group_version = format!("{}/{}", spec.group, version.name);
+        let name = format!("{plural}.{}", spec.group);
         let answer = self
             .bounded(self.client.list_api_group_resources(&group_version))
             .await;
         let served = match answer {
             Ok(list) => list.resources,
-            Err(Answer::Api(404)) => {
-                return Err(format!(
-                    "the CustomResourceDefinition {name} is not installed, or not established yet; install it: {INSTALL}"
+            Err(Answer::NotFound) => return Verdict::Absent(name),
+            Err(error) => {
+                return Verdict::Unfit(format!(
+                    "whether the CustomResourceDefinition {name} is installed is not known: {error}; it is asked again"
                 ));
             }
-            Err(error) => return Err(format!("whether {name} is installed is not known: {error}")),
         };
         let serves = |resource: &str| served.iter().any(|found| found.name == resource);
         if !serves(plural) {
-            return Err(format!(
-                "the CustomResourceDefinition {name} does not serve {}, or is not established yet; install this version's: {INSTALL}",
-                version.name
-            ));
+            return Verdict::Absent(name);
         }
         if !serves(&format!("{plural}/status")) {
-            return Err(format!(
+            return Verdict::Unfit(format!(
                 "the CustomResourceDefinition {name} has no status subresource; install this version's: {INSTALL}"
             ));
         }
-        let Some(published) = self
-            .published_schema(&group_version, &spec.names.kind)
-            .await
-        else {
-            return Ok(());
+        let published = self.published_schema(&group_version, &spec.names.kind);
+        let Some(published) = published.await else {
+            return Verdict::Fits;
         };
         let ours = version
             .schema
@@ -122,18 +125,14 @@ impl Preflight {
             .unwrap_or_default();
         let mut lacking = BTreeSet::new();
         for part in ["spec", "status"] {
-            compare(
-                &ours["properties"][part],
-                &published["properties"][part],
-                part,
-                &mut lacking,
-            );
+            let (ours, published) = (&ours["properties"][part], &published["properties"][part]);
+            compare(ours, published, part, &mut lacking);
         }
         if lacking.is_empty() {
-            return Ok(());
+            return Verdict::Fits;
         }
         let lacking: Vec<String> = lacking.into_iter().collect();
-        Err(format!(
+        Verdict::Unfit(format!(
             "the CustomResourceDefinition {name} is older than this version: it lacks {}; install this version's: {INSTALL}",
             lacking.join(", ")
         ))
@@ -167,54 +166,69 @@ impl Preflight {
             .unwrap_or_else(|| "this account".to_owned())
     }
 
-    /// What of this is not granted.
-    async fn refused(&self, access: &Access, namespace: &str, who: &str) -> Vec<String> {
+    /// What of this is not granted, in one sentence.
+    async fn refused(&self, access: &Access, namespace: &str, who: &str) -> Option<String> {
+        let mut refused = Vec::new();
+        for verb in access.verbs {
+            match self.is_granted(access, verb, namespace).await {
+                Ok(true) => {}
+                Ok(false) => refused.push(*verb),
+                // A server without this API, or a hiccup: the first refused call will tell.
+                Err(error) => {
+                    tracing::debug!(%error, verb, access.resource, "whether this is granted is not known");
+                }
+            }
+        }
+        if refused.is_empty() {
+            return None;
+        }
+        let (place, option) = if namespace.is_empty() {
+            (
+                "in all namespaces".to_owned(),
+                "--all-namespaces".to_owned(),
+            )
+        } else {
+            (
+                format!("in namespace {namespace}"),
+                format!("-n {namespace}"),
+            )
+        };
+        Some(format!(
+            "{who} may not {} {} of {} {place}; grant it: kubectl apply -f deploy/manifests/rbac.yaml; see what is granted: kubectl auth can-i --list --as={who} {option}",
+            refused.join(", "),
+            access.resource,
+            access.group,
+        ))
+    }
+
+    async fn is_granted(
+        &self,
+        access: &Access,
+        verb: &str,
+        namespace: &str,
+    ) -> Result<bool, Answer> {
         let reviews: Api<SelfSubjectAccessReview> = Api::all(self.client.clone());
         let (resource, subresource) = match access.resource.split_once('/') {
             Some((resource, subresource)) => (resource, Some(subresource.to_owned())),
             None => (access.resource.as_str(), None),
         };
-        let place = if namespace.is_empty() {
-            "in all namespaces".to_owned()
-        } else {
-            format!("in namespace {namespace}")
+        let asked = SelfSubjectAccessReview {
+            spec: SelfSubjectAccessReviewSpec {
+                resource_attributes: Some(ResourceAttributes {
+                    group: Some(access.group.to_owned()),
+                    resource: Some(resource.to_owned()),
+                    subresource,
+                    verb: Some(verb.to_owned()),
+                    namespace: (!namespace.is_empty()).then(|| namespace.to_owned()),
+                    ..ResourceAttributes::default()
+                }),
+                ..SelfSubjectAccessReviewSpec::default()
+            },
+            ..SelfSubjectAccessReview::default()
         };
-        let mut refused = Vec::new();
-        for verb in access.verbs {
-            let asked = SelfSubjectAccessReview {
-                spec: SelfSubjectAccessReviewSpec {
-                    resource_attributes: Some(ResourceAttributes {
-                        group: Some(access.group.to_owned()),
-                        resource: Some(resource.to_owned()),
-                        subresource: subresource.clone(),
-                        verb: Some((*verb).to_owned()),
-                        namespace: (!namespace.is_empty()).then(|| namespace.to_owned()),
-                        ..ResourceAttributes::default()
-                    }),
-                    ..SelfSubjectAccessReviewSpec::default()
-                },
-                ..SelfSubjectAccessReview::default()
-            };
-            let parameters = PostParams::default();
-            match self.bounded(reviews.create(&parameters, &asked)).await {
-                Ok(review) if review.status.as_ref().is_some_and(|status| !status.allowed) => {
-                    refused.push(format!(
-                        "{who} may not {verb} {} of {} {place}; grant it with `kubectl apply -f deploy/manifests/rbac.yaml`, check it with `kubectl auth can-i {verb} {}.{}{}`",
-                        access.resource,
-                        access.group,
-                        resource,
-                        access.group,
-                        subresource.as_ref().map_or_else(String::new, |part| format!(" --subresource={part}")),
-                    ));
-                }
-                Ok(_) => {}
-                // A server without this API (or a hiccup): the first refused call will tell.
-                Err(error) => {
-                    tracing::debug!(%error, "the API server does not say whether {verb} on {resource} is granted");
-                }
-            }
-        }
-        refused
+        let parameters = PostParams::default();
+        let review = self.bounded(reviews.create(&parameters, &asked)).await?;
+        Ok(review.status.is_none_or(|status| status.allowed))
     }
 
     async fn bounded<T>(
@@ -224,7 +238,7 @@ impl Preflight {
         match tokio::time::timeout(self.call_timeout, call).await {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(kube::Error::Api(status))) => Err(match status.code {
-                404 => Answer::Api(404),
+                404 => Answer::NotFound,
                 code => Answer::Refused(code, status.message.clone()),
             }),
             Ok(Err(error)) => Err(Answer::Transport(describe(&error))),
@@ -236,11 +250,20 @@ impl Preflight {
     }
 }
 
+/// Whether a kind is there as this version needs it.
+enum Verdict {
+    Fits,
+    /// It is not installed, or not established: its definition's name.
+    Absent(String),
+    /// It is there, and this is wrong with it.
+    Unfit(String),
+}
+
 /// Why a question was not answered.
 #[derive(Debug, thiserror::Error)]
 enum Answer {
-    #[error("not found ({0})")]
-    Api(u16),
+    #[error("not found")]
+    NotFound,
     #[error("refused with {0}: {1}")]
     Refused(u16, String),
     #[error("{0}")]
@@ -250,6 +273,10 @@ enum Answer {
 /// An error with its causes: the outermost alone (`client error`) tells nobody anything.
 pub(super) fn describe(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
+    // kube's name for whatever its HTTP client says.
+    if let Some(rest) = text.strip_prefix("ServiceError: ") {
+        text = rest.to_owned();
+    }
     let mut cause = error.source();
     while let Some(inner) = cause {
         let inner_text = inner.to_string();

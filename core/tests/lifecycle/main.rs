@@ -2,6 +2,23 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod approval;
+mod clock;
+mod deadlines;
+mod deletion;
+mod edited_status;
+mod escalation;
+mod hostile_payloads;
+mod lost_children;
+mod names_that_are_taken;
 mod ordinary;
+mod ownership;
+mod phases;
+mod plans;
+mod policy;
+mod progress;
+mod refusals;
+mod suspension;
+mod unknown_words;
 #[path = "../world/mod.rs"]
 mod world;

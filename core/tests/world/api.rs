@@ -80,7 +80,9 @@ impl World {
                 }
                 object.child.resource_version = version;
                 object.child.owner = owner;
-                (object.child.request_label, object.child.request_uid_label) = labels;
+                if !self.strips_labels {
+                    (object.child.request_label, object.child.request_uid_label) = labels;
+                }
                 Outcome::Child(Box::new(object.child.clone()))
             }
             Call::DeleteChild(seen) => match self.objects.get(&seen.key) {

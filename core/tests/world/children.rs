@@ -34,9 +34,8 @@ impl World {
 
     /// A child's controller writes its status, and nobody has noticed yet.
     pub(crate) fn write_status(&mut self, key: &ChildKey, status: Value) {
-        self.change(key, |child| {
-            child.status = ChildStatus::read(key.kind, status)
-        });
+        let read = ChildStatus::read(key.kind, status);
+        self.change(key, |child| child.status = read);
     }
 
     /// Somebody changes a child, and nobody has noticed yet.

@@ -44,6 +44,8 @@ pub(crate) struct World {
     pub(crate) hidden: BTreeSet<ChildKey>,
     /// What the API server does to a status that it stores; nothing by default.
     pub(crate) stores: fn(&mut Status),
+    /// Whether a policy takes labels away again that a patch gives.
+    pub(crate) strips_labels: bool,
     /// A mistake made on purpose, to show that the oracle notices.
     pub(crate) tamper: fn(&mut Call),
     /// After this many more calls the process dies.
@@ -133,6 +135,7 @@ impl World {
             faults: Vec::new(),
             hidden: BTreeSet::new(),
             stores: |_| {},
+            strips_labels: false,
             tamper: |_| {},
             crash: None,
             wake: None,
@@ -160,8 +163,8 @@ impl World {
 
     /// Runs one pass to its end, or to the death of the process.
     pub(crate) fn reconcile(&mut self) {
-        self.pass();
-        if self.rests && self.crash.is_none() {
+        let ended = self.pass();
+        if self.rests && ended {
             let mut again = self.clone();
             again.pass();
             let more = &again.calls[self.calls.len()..];
@@ -174,10 +177,11 @@ impl World {
         }
     }
 
-    fn pass(&mut self) {
+    /// Whether it came to its end.
+    fn pass(&mut self) -> bool {
         let Some(request) = self.request.clone() else {
             self.wake = None;
-            return;
+            return true;
         };
         let state = State {
             request,
@@ -198,12 +202,14 @@ impl World {
                     self.check(&call);
                     let dies = self.dies();
                     if dies == Some(false) {
-                        return self.restart();
+                        self.restart();
+                        return false;
                     }
                     let outcome = self.answer(&call);
                     self.calls.push(call);
                     if dies == Some(true) {
-                        return self.restart();
+                        self.restart();
+                        return false;
                     }
                     pass.learn(outcome, self.now);
                 }
@@ -212,7 +218,8 @@ impl World {
                     self.wake = wake;
                     self.rounds = pass.rounds();
                     self.memory = pass.into_parts().2;
-                    return self.check_rest();
+                    self.check_rest();
+                    return true;
                 }
             }
         }

@@ -304,12 +304,22 @@ impl Stage {
             json!({ "phase": "Executing" }),
             json!({ "phase": "Completed" }),
         ];
-        for ((stage, kind, suffix), status) in STAGES.into_iter().zip(results) {
-            let request = self.until_phase(name, stage).await?;
-            if stage == phase {
+        for (step, ((stage, kind, suffix), status)) in STAGES.into_iter().zip(results).enumerate() {
+            // Where the request already is further, this child has had its say.
+            let request = self
+                .until(name, &format!("phase {stage} or later"), |status| {
+                    let phase = status["phase"].as_str().unwrap_or_default();
+                    STAGES[step..].iter().any(|(later, ..)| *later == phase)
+                        || ["Completed", "Failed"].contains(&phase)
+                })
+                .await?;
+            let now = request.data["status"]["phase"].clone();
+            if now == phase {
                 return Ok(request);
             }
-            self.says(kind, &format!("{name}-{suffix}"), status).await?;
+            if now == stage {
+                self.says(kind, &format!("{name}-{suffix}"), status).await?;
+            }
         }
         self.until_phase(name, phase).await
     }

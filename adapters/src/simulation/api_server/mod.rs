@@ -13,6 +13,7 @@
 mod builtin;
 mod cel;
 mod check;
+mod checkpoint;
 mod clock;
 mod crd;
 mod delete;
@@ -47,6 +48,7 @@ mod validate;
 mod watch;
 mod write;
 
+pub use checkpoint::Checkpoint;
 pub use clock::{Clock, SystemClock, TokioClock};
 pub use intercept::{Intercept, Interceptor, Refusal, RequestInfo};
 pub use log::{RequestOutcome, RequestRecord};

@@ -2,35 +2,40 @@
 
 use serde_json::{Value, json};
 
-use super::status::ApiError;
-
 /// Answers a review, if the path is one's.
-pub(crate) fn answer(group: &str, resource: &str, body: &[u8]) -> Option<Result<Value, ApiError>> {
-    let status = match (group, resource) {
-        (
-            "authorization.k8s.io",
-            "selfsubjectaccessreviews" | "subjectaccessreviews" | "localsubjectaccessreviews",
-        ) => {
-            json!({"allowed": true})
+pub(crate) fn answer(group: &str, resource: &str, body: &[u8]) -> Option<Value> {
+    let allowed = json!({"allowed": true});
+    let (kind, status) = match (group, resource) {
+        ("authorization.k8s.io", "selfsubjectaccessreviews") => {
+            ("SelfSubjectAccessReview", allowed)
         }
-        ("authorization.k8s.io", "selfsubjectrulesreviews") => json!({
-            "resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}],
-            "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
-            "incomplete": false,
-        }),
-        ("authentication.k8s.io", "selfsubjectreviews") => json!({
-            "userInfo": {"username": "admin", "uid": "admin", "groups": ["system:masters", "system:authenticated"]},
-        }),
+        ("authorization.k8s.io", "subjectaccessreviews") => ("SubjectAccessReview", allowed),
+        ("authorization.k8s.io", "localsubjectaccessreviews") => {
+            ("LocalSubjectAccessReview", allowed)
+        }
+        ("authorization.k8s.io", "selfsubjectrulesreviews") => (
+            "SelfSubjectRulesReview",
+            json!({
+                "resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}],
+                "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
+                "incomplete": false,
+            }),
+        ),
+        ("authentication.k8s.io", "selfsubjectreviews") => (
+            "SelfSubjectReview",
+            json!({"userInfo": {
+                "username": "admin", "uid": "admin", "groups": ["system:masters", "system:authenticated"],
+            }}),
+        ),
         _ => return None,
     };
-    let review = serde_json::from_slice::<Value>(body)
-        .ok()
-        .filter(Value::is_object);
-    Some(match review {
-        Some(mut review) => {
-            review["status"] = status;
-            Ok(review)
-        }
-        None => Err(ApiError::bad_request("the review is not a JSON object")),
-    })
+    // kubectl sends reviews as protobuf; what they ask does not matter here.
+    let mut review: Value = serde_json::from_slice(body).unwrap_or_default();
+    if !review.is_object() {
+        review = json!({});
+    }
+    review["apiVersion"] = format!("{group}/v1").into();
+    review["kind"] = kind.into();
+    review["status"] = status;
+    Some(review)
 }

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::{
     builtin,
+    checkpoint::Checkpoint,
     clock::{Clock, whole_seconds},
     crd, garbage,
     intercept::Interceptor,
@@ -35,13 +36,13 @@ pub struct Options {
 }
 
 impl Options {
-    /// The defaults: 100,000 events of each resource, 100,000 requests.
+    /// The defaults: 10,000 events of each resource, 100,000 requests.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>, seed: u64) -> Self {
         Self {
             clock,
             seed,
-            history_limit: 100_000,
+            history_limit: 10_000,
             request_log_limit: 100_000,
         }
     }
@@ -242,6 +243,36 @@ impl ApiServer {
     /// Cuts all open watches off, in the middle of their streams.
     pub fn disconnect_watches(&self) {
         self.shared.store().disconnect_watches();
+    }
+
+    /// Holds back what watches of a resource would see from now on, bookmarks too: clients' caches fall behind, or, as
+    /// far as they can tell, their connection has silently died. Lists and gets stay up to date.
+    pub fn hold_watches(&self, group: &str, plural: &str) {
+        let mut store = self.shared.store();
+        let revision = store.revision;
+        if let Some(resource) = store.resource_mut(group, plural) {
+            resource.held_at.get_or_insert(revision);
+        }
+    }
+
+    /// Lets watches of a resource see everything again, what was held back first.
+    pub fn release_watches(&self, group: &str, plural: &str) {
+        if let Some(resource) = self.shared.store().resource_mut(group, plural) {
+            resource.held_at = None;
+            resource.wake();
+        }
+    }
+
+    /// The state now, to come back to with [`restore`](Self::restore).
+    #[must_use]
+    pub fn checkpoint(&self) -> Checkpoint {
+        Checkpoint::take(&self.shared.store())
+    }
+
+    /// Goes back to an earlier state, as after etcd was restored from a backup: resourceVersions too go back, and all
+    /// watches are cut off.
+    pub fn restore(&self, checkpoint: &Checkpoint) {
+        checkpoint.restore(&mut self.shared.store());
     }
 
     /// The newest resourceVersion.

@@ -42,8 +42,8 @@ pub(crate) struct Resource {
     pub(crate) history: VecDeque<Event>,
     /// Everything up to this resourceVersion has been forgotten.
     pub(crate) compacted: u64,
-    /// The resource is not served any more: watches end.
-    pub(crate) gone: bool,
+    /// Watches see nothing after this resourceVersion.
+    pub(crate) held_at: Option<u64>,
     watchers: BTreeMap<u64, Waker>,
 }
 
@@ -94,7 +94,7 @@ impl Resource {
             objects: BTreeMap::new(),
             history: VecDeque::new(),
             compacted: revision,
-            gone: false,
+            held_at: None,
             watchers: BTreeMap::new(),
         }
     }
@@ -170,7 +170,6 @@ impl Store {
             .resources
             .remove(&(group.to_owned(), plural.to_owned()))
         {
-            resource.gone = true;
             resource.wake();
         }
     }
@@ -233,6 +232,30 @@ impl Store {
         self.revision = revision;
         self.owners.removed(definition, key, &object);
         Some(object)
+    }
+
+    /// Drops everything, and goes on from `revision`.
+    pub(crate) fn forget_objects(&mut self, revision: u64) {
+        self.revision = revision;
+        self.owners = OwnerIndex::default();
+        self.watch_epoch += 1;
+        for resource in std::mem::take(&mut self.resources).values_mut() {
+            resource.wake();
+        }
+    }
+
+    /// Takes objects over as they are.
+    pub(crate) fn adopt(
+        &mut self,
+        key: &ResourceKey,
+        objects: &BTreeMap<ObjectKey, Arc<StoredObject>>,
+    ) {
+        if let Some(resource) = self.resources.get_mut(key) {
+            resource.objects.clone_from(objects);
+            for (key, object) in objects {
+                self.owners.written(&resource.definition, key, None, object);
+            }
+        }
     }
 
     /// Forgets all history: older resourceVersions are expired from now on.

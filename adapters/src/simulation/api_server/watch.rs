@@ -52,6 +52,8 @@ pub(crate) struct Watch {
     /// The first event has been sent.
     begun: bool,
     bookmarks: bool,
+    /// Events are being held back, so bookmarks are too.
+    silent: bool,
     bookmark_timer: Pin<Box<Sleep>>,
     end: Pin<Box<Sleep>>,
     ended: bool,
@@ -114,6 +116,7 @@ impl Watch {
             cursor: if from_state { store.revision } else { version },
             begun: false,
             bookmarks,
+            silent: false,
             bookmark_timer: Box::pin(tokio::time::sleep(first_bookmark)),
             end: Box::pin(tokio::time::sleep(timeout)),
             ended: false,
@@ -151,7 +154,11 @@ impl Watch {
             let gone = too_old(self.cursor, resource.compacted).status();
             return Some(Ok(watch_line("ERROR", gone.to_string().as_bytes())));
         }
-        for event in resource.events_after(self.cursor) {
+        let newest = resource.held_at.unwrap_or(newest);
+        for event in resource
+            .events_after(self.cursor)
+            .take_while(|event| event.revision <= newest)
+        {
             self.cursor = event.revision;
             if let Some(line) = event_line(event, &self.selector, &self.renderer, !self.begun) {
                 self.begun = true;
@@ -160,6 +167,7 @@ impl Watch {
         }
         // A watch may start in the future; it does not go back.
         self.cursor = self.cursor.max(newest);
+        self.silent = resource.held_at.is_some();
         resource.watch(self.id, context.waker().clone());
         None
     }
@@ -191,7 +199,7 @@ impl Watch {
             self.ended = true;
             return Poll::Ready(None);
         }
-        if self.bookmarks && self.bookmark_timer.as_mut().poll(context).is_ready() {
+        if self.bookmarks && !self.silent && self.bookmark_timer.as_mut().poll(context).is_ready() {
             let next = Instant::now() + BOOKMARK_INTERVAL;
             let last = self
                 .end

@@ -1,0 +1,237 @@
+//! Statuses that were edited by hand: nothing hangs, nothing acts twice, and what ended has ended.
+
+use remediation_core::phase::{Phase, PhaseWord};
+use remediation_core::status::Status;
+use serde_json::json;
+
+use crate::world::World;
+use crate::world::api::{creates_a, reads};
+use crate::world::children::{AIA, KEXEC, RP, WFE};
+
+fn set_to(phase: Phase) -> impl FnOnce(&mut Status) {
+    move |status| status.phase = Some(PhaseWord::Known(phase))
+}
+
+#[test]
+fn a_status_that_was_wiped_is_found_again_from_the_children() {
+    let mut world = World::until(Phase::Executing);
+    let uid = world.uid_of(WFE);
+    world.edit(|status| *status = Status::default());
+    assert_eq!(world.phase(), Phase::Executing);
+    assert_eq!(
+        world.status().workflow_execution_ref.as_ref().unwrap().uid,
+        uid
+    );
+    for kind in [RP, AIA, WFE] {
+        assert_eq!(world.count(kind), 1, "{kind}");
+    }
+}
+
+#[test]
+fn a_phase_that_was_set_back_comes_forward_again_without_a_second_execution() {
+    for to in [
+        Phase::Pending,
+        Phase::Initializing,
+        Phase::Processing,
+        Phase::Analyzing,
+        Phase::WorkflowPlanning,
+    ] {
+        let mut world = World::until(Phase::Executing);
+        let uid = world.uid_of(WFE);
+        world.edit(set_to(to));
+        assert_eq!(world.phase(), Phase::Executing, "from {to}");
+        assert_eq!(world.uid_of(WFE), uid);
+    }
+}
+
+#[test]
+fn a_phase_that_was_set_back_creates_no_execution_again_that_is_gone() {
+    let mut world = World::until(Phase::Executing);
+    let key = world.key_of(WFE);
+    world.objects.remove(&key);
+    world.edit(set_to(Phase::Analyzing));
+    assert_eq!(world.outcome(), (Phase::Failed, "ChildDeleted".into()));
+    assert_eq!(world.calls(|call| creates_a(call, WFE)), 1, "S1");
+}
+
+#[test]
+fn a_phase_that_was_set_forward_creates_nothing_that_does_not_follow_and_ends_at_a_deadline() {
+    for to in [Phase::Analyzing, Phase::WorkflowPlanning, Phase::Executing] {
+        let mut world = World::until(Phase::Processing);
+        world.edit(set_to(to));
+        assert_eq!(world.phase(), to);
+        assert_eq!((world.count(WFE), world.count(KEXEC)), (0, 0));
+        world.run_for_secs(31 * 60);
+        assert_eq!(world.phase(), Phase::Failed);
+    }
+}
+
+#[test]
+fn a_terminal_word_without_completion_time_is_in_progress_until_the_overall_deadline() {
+    for to in [Phase::Completed, Phase::Failed] {
+        let mut world = World::until(Phase::Processing);
+        world.edit(set_to(to));
+        world.after_secs(2);
+        assert_eq!(world.condition("Reconciling").unwrap().1, "UnknownPhase");
+        assert_eq!(world.status().completion_time, None);
+        assert_eq!(world.events("UnknownPhase"), 1);
+        world.run_for_secs(91 * 60);
+        assert_eq!(world.outcome(), (Phase::Failed, "OverallTimeout".into()));
+        assert!(world.notification("escalation").is_some());
+    }
+}
+
+#[test]
+fn a_word_that_nobody_knows_can_be_corrected() {
+    let mut world = World::until(Phase::Processing);
+    world.edit(|status| status.phase = Some(PhaseWord::Unknown("Hibernating".into())));
+    world.after_secs(60);
+    assert_eq!(
+        world.status().phase,
+        Some(PhaseWord::Unknown("Hibernating".into()))
+    );
+    world.edit(set_to(Phase::Processing));
+    world.proceed_to(Phase::Completed);
+}
+
+#[test]
+fn times_and_policy_that_were_removed_are_filled_in_so_that_a_clock_runs() {
+    for phase in [
+        Phase::Initializing,
+        Phase::Processing,
+        Phase::Analyzing,
+        Phase::WorkflowPlanning,
+        Phase::Executing,
+    ] {
+        let mut world = World::until(phase.max(Phase::Processing));
+        world.edit(|status| {
+            status.phase = Some(PhaseWord::Known(phase));
+            status.start_time = None;
+            status.phase_start_time = None;
+            status.next_deadline = None;
+            status.effective_policy = None;
+        });
+        let status = world.status();
+        assert!(status.start_time.is_some() && status.phase_start_time.is_some());
+        assert!(status.effective_policy.is_some(), "S27");
+        assert!(world.wake.is_some(), "S10");
+        world.run_for_secs(31 * 60);
+        assert_eq!(world.phase(), Phase::Failed);
+    }
+}
+
+#[test]
+fn references_that_were_removed_are_named_again() {
+    for (phase, kind) in [
+        (Phase::Processing, RP),
+        (Phase::Analyzing, AIA),
+        (Phase::Executing, WFE),
+    ] {
+        let mut world = World::until(phase);
+        let uid = world.uid_of(kind);
+        world.edit(|status| {
+            status.remediation_processing_ref = status
+                .remediation_processing_ref
+                .take()
+                .filter(|_| kind != RP);
+            status.ai_analysis_ref = status.ai_analysis_ref.take().filter(|_| kind != AIA);
+            status.workflow_execution_ref = None;
+        });
+        assert_eq!((world.phase(), world.uid_of(kind)), (phase, uid));
+        let status = world.status();
+        let named = match kind {
+            WFE => &status.workflow_execution_ref,
+            AIA => &status.ai_analysis_ref,
+            _ => &status.remediation_processing_ref,
+        };
+        assert_eq!(named.as_ref().unwrap().uid, world.uid_of(kind));
+    }
+}
+
+#[test]
+fn references_to_steps_that_were_removed_are_named_again() {
+    let mut world = World::running(&json!([{ "name": "a" }]));
+    let uid = world.uid_of(KEXEC);
+    world.edit(|status| status.kubernetes_execution_refs.clear());
+    assert_eq!(world.status().execution("a").unwrap().uid, uid);
+}
+
+#[test]
+fn a_reference_to_a_name_that_is_not_ours_is_looked_for_once_and_does_not_spin() {
+    for phase in [Phase::Processing, Phase::Analyzing, Phase::Executing] {
+        let mut world = World::until(phase);
+        world.edit(|status| {
+            for reference in [
+                &mut status.remediation_processing_ref,
+                &mut status.ai_analysis_ref,
+                &mut status.workflow_execution_ref,
+            ] {
+                if let Some(reference) = reference {
+                    reference.name = "elsewhere".into();
+                }
+            }
+        });
+        assert!(world.calls(reads) <= 2, "{phase}: {}", world.calls(reads));
+        assert!(world.rounds <= 6, "{}", world.rounds);
+        let expected = if phase == Phase::Executing {
+            Phase::Failed
+        } else {
+            phase
+        };
+        assert_eq!(world.phase(), expected);
+    }
+}
+
+#[test]
+fn a_failure_that_a_hand_wrote_is_a_failure() {
+    for phase in [Phase::Pending, Phase::Processing] {
+        let mut world = World::new();
+        if phase == Phase::Processing {
+            world.reconcile();
+        }
+        world.edit(|status| {
+            status.failure_phase = Some(Phase::Processing);
+            status.reason = Some("StoppedByHand".into());
+        });
+        assert_eq!(world.outcome(), (Phase::Failed, "StoppedByHand".into()));
+        assert!(world.notification("escalation").is_some());
+    }
+}
+
+#[test]
+fn numbers_out_of_range_are_held_in_it() {
+    let mut world = World::until(Phase::Executing);
+    for n in [i64::MIN, -1, i64::MAX] {
+        world.after_secs(2);
+        world.edit(|status| {
+            status.steps_total = Some(n);
+            status.steps_completed = Some(n);
+            status.overall_progress = Some(n);
+            status.history_dropped = Some(i64::MAX);
+            status.plan_hash = None;
+        });
+        world.after_secs(2);
+        let status = world.status();
+        assert!((0..100).contains(&status.overall_progress.unwrap()));
+        assert!(status.steps_completed.unwrap() <= status.steps_total.unwrap());
+    }
+}
+
+#[test]
+fn history_keeps_the_newest_thirty_two_entries_and_counts_the_rest() {
+    let mut world = World::until(Phase::Processing);
+    world.edit_unseen(|status| {
+        let entry = status.history[0].clone();
+        status.history = vec![entry; 32];
+    });
+    world.proceed_to(Phase::WorkflowPlanning);
+    let status = world.status();
+    assert_eq!(
+        (status.history.len(), status.history_dropped),
+        (32, Some(2))
+    );
+    assert_eq!(
+        status.history[31].phase,
+        PhaseWord::Known(Phase::WorkflowPlanning)
+    );
+}
