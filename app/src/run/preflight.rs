@@ -183,18 +183,15 @@ impl Preflight {
             return None;
         }
         let (place, option) = if namespace.is_empty() {
-            (
-                "in all namespaces".to_owned(),
-                "--all-namespaces".to_owned(),
-            )
+            ("in all namespaces".to_owned(), String::new())
         } else {
             (
                 format!("in namespace {namespace}"),
-                format!("-n {namespace}"),
+                format!(" -n {namespace}"),
             )
         };
         Some(format!(
-            "{who} may not {} {} of {} {place}; grant it: kubectl apply -f deploy/manifests/rbac.yaml; see what is granted: kubectl auth can-i --list --as={who} {option}",
+            "{who} may not {} {} of {} {place}; grant it: kubectl apply -f deploy/manifests/rbac.yaml; see what is granted: kubectl auth can-i --list --as={who}{option}",
             refused.join(", "),
             access.resource,
             access.group,

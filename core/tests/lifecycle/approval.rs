@@ -4,9 +4,9 @@ use jiff::SignedDuration;
 use remediation_core::phase::Phase;
 use serde_json::{Value, json};
 
-use crate::world::World;
 use crate::world::api::{creates, invalid, notifies, records, unavailable};
 use crate::world::children::{AIA, NOTIF, WFE};
+use crate::world::{Crash, Fate, World};
 
 fn analysis(phase: &str, required: bool, decision: &str) -> Value {
     json!({
@@ -106,9 +106,9 @@ fn people_are_asked_once_whatever_the_analysis_says_next() {
 #[test]
 fn a_crash_after_the_request_for_approval_asks_nobody_twice() {
     let mut world = World::until(Phase::Analyzing);
-    world.crash = Some(crate::world::Crash {
+    world.crash = Some(Crash {
         at: 0,
-        applied: true,
+        fate: Fate::Applied,
     });
     world.says(AIA, analysis("Approving", true, ""));
     assert!(!world.status().approval_notification_sent);

@@ -161,14 +161,13 @@ fn a_reference_to_a_name_that_is_not_ours_is_looked_for_once_and_does_not_spin()
     for phase in [Phase::Processing, Phase::Analyzing, Phase::Executing] {
         let mut world = World::until(phase);
         world.edit(|status| {
-            for reference in [
+            let references = [
                 &mut status.remediation_processing_ref,
                 &mut status.ai_analysis_ref,
                 &mut status.workflow_execution_ref,
-            ] {
-                if let Some(reference) = reference {
-                    reference.name = "elsewhere".into();
-                }
+            ];
+            for reference in references.into_iter().flatten() {
+                reference.name = "elsewhere".into();
             }
         });
         assert!(world.calls(reads) <= 2, "{phase}: {}", world.calls(reads));

@@ -8,7 +8,7 @@ use crate::world::api::{
     creates, failure, forbidden, invalid, notifies, records, timeout, unavailable,
 };
 use crate::world::children::{NOTIF, RP, WFE};
-use crate::world::{Crash, Reply, World};
+use crate::world::{Crash, Fate, Reply, World};
 
 fn failed() -> serde_json::Value {
     json!({ "phase": "Failed", "reason": "Broken", "message": "no luck" })
@@ -49,15 +49,15 @@ fn the_failure_is_recorded_then_escalated_then_terminal() {
 #[test]
 fn a_crash_at_any_call_of_it_loses_and_doubles_nothing() {
     for at in 0..3 {
-        for applied in [false, true] {
+        for fate in [Fate::NotApplied, Fate::Applied, Fate::AppliedLate(1)] {
             let mut world = World::until(Phase::Processing);
-            world.crash = Some(Crash { at, applied });
+            world.crash = Some(Crash { at, fate });
             world.says(RP, failed());
             world.reconcile();
             assert_eq!(
                 world.outcome(),
                 (Phase::Failed, "Broken".into()),
-                "{at} {applied}"
+                "{at} {fate:?}"
             );
             assert_eq!(world.count(NOTIF), 1);
             assert_eq!(world.condition("Escalated").unwrap().0, "True");
@@ -71,7 +71,7 @@ fn a_child_that_completes_after_the_failure_was_recorded_comes_too_late() {
     let mut world = World::until(Phase::Executing);
     world.crash = Some(Crash {
         at: 2,
-        applied: false,
+        fate: Fate::NotApplied,
     });
     world.says(WFE, failed());
     assert_eq!(
@@ -90,7 +90,7 @@ fn a_crash_between_the_success_notification_and_completed_is_still_a_success() {
     let mut world = World::until(Phase::Executing);
     world.crash = Some(Crash {
         at: 0,
-        applied: true,
+        fate: Fate::Applied,
     });
     world.says(WFE, json!({ "phase": "Completed" }));
     assert_eq!(world.phase(), Phase::Executing);

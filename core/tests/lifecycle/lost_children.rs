@@ -3,9 +3,9 @@
 use remediation_core::phase::Phase;
 use serde_json::json;
 
-use crate::world::World;
 use crate::world::api::{creates_a, reads, unavailable};
 use crate::world::children::{AIA, KEXEC, RP, WFE, completed_processing, ready};
+use crate::world::{Crash, Fate, World};
 
 #[test]
 fn a_processing_or_analysis_that_vanished_is_created_again() {
@@ -107,9 +107,9 @@ fn an_execution_whose_name_holds_another_uid_is_gone() {
 #[test]
 fn an_execution_that_status_does_not_name_yet_is_created_again() {
     let mut world = World::until(Phase::Analyzing);
-    world.crash = Some(crate::world::Crash {
+    world.crash = Some(Crash {
         at: 0,
-        applied: true,
+        fate: Fate::Applied,
     });
     world.says(AIA, ready());
     let key = world.key_of(WFE);

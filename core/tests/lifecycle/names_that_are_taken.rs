@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::world::World;
 use crate::world::api::{creates, reads, records, unavailable};
 use crate::world::children::{AIA, KEXEC, NOTIF, RP, WFE, completed_processing, executing, ready};
-use crate::world::{Crash, Reply};
+use crate::world::{Crash, Fate, Reply};
 
 fn earlier() -> Option<Owner> {
     Some(Owner {
@@ -98,7 +98,7 @@ fn a_child_of_ours_that_was_created_before_a_crash_is_adopted() {
     let mut world = World::new();
     world.crash = Some(Crash {
         at: 0,
-        applied: true,
+        fate: Fate::Applied,
     });
     world.reconcile();
     let uid = world.uid_of(RP);

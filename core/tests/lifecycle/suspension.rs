@@ -4,9 +4,9 @@ use jiff::SignedDuration;
 use remediation_core::phase::Phase;
 use serde_json::json;
 
-use crate::world::World;
 use crate::world::api::{creates, records};
 use crate::world::children::{AIA, RP, WFE, completed_processing};
+use crate::world::{Crash, Fate, World};
 
 const PAUSE: SignedDuration = SignedDuration::from_millis(1_234_567);
 
@@ -149,9 +149,9 @@ fn a_request_that_ended_ignores_it() {
 #[test]
 fn a_failure_that_is_recorded_waits_for_the_resumption_to_be_escalated() {
     let mut world = World::until(Phase::Executing);
-    world.crash = Some(crate::world::Crash {
+    world.crash = Some(Crash {
         at: 2,
-        applied: false,
+        fate: Fate::NotApplied,
     });
     world.says(WFE, json!({ "phase": "Failed" }));
     world.suspend(true);

@@ -48,8 +48,14 @@ pub(crate) struct World {
     pub(crate) strips_labels: bool,
     /// A mistake made on purpose, to show that the oracle notices.
     pub(crate) tamper: fn(&mut Call),
+    /// Another: what the decision is not shown as it is.
+    pub(crate) blinds: fn(&mut State),
+    /// Another: how far the clock is off that decisions are made by.
+    pub(crate) skew: SignedDuration,
     /// After this many more calls the process dies.
     pub(crate) crash: Option<Crash>,
+    /// Calls of dead processes that are still on their way, and after how many more calls they arrive.
+    pub(crate) late: Vec<(usize, Call)>,
     /// When the last pass asked to be woken.
     pub(crate) wake: Option<Timestamp>,
     /// How often the last pass decided.
@@ -82,11 +88,20 @@ pub(crate) enum Reply {
     Lose,
 }
 
-/// A death of the process at its n-th call from now, before or after that call is applied.
+/// A death of the process at its n-th call from now, and what becomes of that call.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Crash {
     pub(crate) at: usize,
-    pub(crate) applied: bool,
+    pub(crate) fate: Fate,
+}
+
+/// What becomes of the last call of a process that dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    NotApplied,
+    Applied,
+    /// After so many calls of the process that follows.
+    AppliedLate(usize),
 }
 
 /// A child as the API server stores it.
@@ -137,7 +152,10 @@ impl World {
             stores: |_| {},
             strips_labels: false,
             tamper: |_| {},
+            blinds: |_| {},
+            skew: SignedDuration::ZERO,
             crash: None,
+            late: Vec::new(),
             wake: None,
             rounds: 0,
             rests: true,
@@ -183,7 +201,7 @@ impl World {
             self.wake = None;
             return true;
         };
-        let state = State {
+        let mut state = State {
             request,
             settings: self.settings.clone(),
             memory: std::mem::take(&mut self.memory),
@@ -194,24 +212,30 @@ impl World {
                 && self.is_cached(&object.child)
         });
         let children: Children = cached.map(|(_, object)| object.child.clone()).collect();
+        (self.blinds)(&mut state);
         let mut pass = Pass::new(state, children);
         loop {
-            match pass.next(self.now) {
+            match pass.next(self.now + self.skew) {
                 Step::Call(mut call) => {
                     (self.tamper)(&mut call);
                     self.check(&call);
                     let dies = self.dies();
-                    if dies == Some(false) {
+                    match dies {
+                        Some(Fate::NotApplied) => {}
+                        Some(Fate::AppliedLate(calls)) => self.late.push((calls, call)),
+                        Some(Fate::Applied) | None => {
+                            let outcome = self.answer(&call);
+                            self.calls.push(call);
+                            self.deliver_late();
+                            if dies.is_none() {
+                                pass.learn(outcome, self.now);
+                            }
+                        }
+                    }
+                    if dies.is_some() {
                         self.restart();
                         return false;
                     }
-                    let outcome = self.answer(&call);
-                    self.calls.push(call);
-                    if dies == Some(true) {
-                        self.restart();
-                        return false;
-                    }
-                    pass.learn(outcome, self.now);
                 }
                 Step::Announce(event) => self.events.push(event),
                 Step::Done(wake) => {
@@ -237,13 +261,27 @@ impl World {
         ours || oracle::names(&request.status, child)
     }
 
-    fn dies(&mut self) -> Option<bool> {
+    fn deliver_late(&mut self) {
+        let arrived: Vec<Call> = self
+            .late
+            .extract_if(.., |(calls, _)| {
+                *calls = calls.saturating_sub(1);
+                *calls == 0
+            })
+            .map(|(_, call)| call)
+            .collect();
+        for call in arrived {
+            self.apply(&call);
+        }
+    }
+
+    fn dies(&mut self) -> Option<Fate> {
         let crash = self.crash.as_mut()?;
         if crash.at > 0 {
             crash.at -= 1;
             return None;
         }
-        self.crash.take().map(|crash| crash.applied)
+        self.crash.take().map(|crash| crash.fate)
     }
 
     /// The process ends and begins again: what it remembered is lost.

@@ -90,8 +90,10 @@ pub(crate) fn check_identity(
     let key = old.key();
     // In a patch, it is a change of a field that may not change.
     if let Some(uid) = text(value, "uid").filter(|uid| *uid != old.uid() && !options.patched) {
+        // A real server's dry run asks below its store's root.
+        let root = if options.dry_run { "" } else { "/registry" };
         let why = format!(
-            "StorageError: invalid object, Code: 4, Key: /registry/{}/{}/{}/{}, ResourceVersion: 0, AdditionalErrorMsg: \
+            "StorageError: invalid object, Code: 4, Key: {root}/{}/{}/{}/{}, ResourceVersion: 0, AdditionalErrorMsg: \
              Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
             definition.group,
             definition.plural,

@@ -27,7 +27,7 @@ pub(crate) enum Propagation {
     Orphan,
 }
 
-/// The body (or the query) of a DELETE.
+/// The body of a DELETE or, without one, its query.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct DeleteOptions {
     pub(crate) propagation: Option<Propagation>,
@@ -37,8 +37,10 @@ pub(crate) struct DeleteOptions {
 }
 
 impl DeleteOptions {
+    /// A body, even an empty object, has a real server ignore the query, `dryRun` too.
     pub(crate) fn parse(query: &Query, body: &[u8]) -> Result<Self, ApiError> {
-        let body: Value = if body.is_empty() {
+        let from_query = body.is_empty();
+        let body: Value = if from_query {
             Value::Null
         } else {
             serde_json::from_slice(body).map_err(|error| {
@@ -50,7 +52,11 @@ impl DeleteOptions {
                 .and_then(Value::as_str)
                 .filter(|text| !text.is_empty())
         };
-        let policy = text("/propagationPolicy").or_else(|| query.text("propagationPolicy"));
+        let policy = if from_query {
+            query.text("propagationPolicy")
+        } else {
+            text("/propagationPolicy")
+        };
         let propagation = match policy {
             None if body.get("orphanDependents").and_then(Value::as_bool) == Some(true) => {
                 Some(Propagation::Orphan)
@@ -80,7 +86,7 @@ impl DeleteOptions {
             propagation,
             uid: text("/preconditions/uid").map(str::to_owned),
             resource_version: text("/preconditions/resourceVersion").map(str::to_owned),
-            dry_run: dry_run || query.dry_run(),
+            dry_run: if from_query { query.dry_run() } else { dry_run },
         })
     }
 }

@@ -253,11 +253,12 @@ pub(crate) fn validate_update(new: &Value, old: &Value) -> Vec<Cause> {
     }
     if text(old, "deletionTimestamp").is_some() {
         let before = finalizers(old);
-        let added: Vec<String> = finalizers(new)
+        let mut added: Vec<String> = finalizers(new)
             .into_iter()
             .filter(|finalizer| !before.contains(finalizer))
             .map(|finalizer| format!("{finalizer:?}"))
             .collect();
+        added.sort();
         if !added.is_empty() {
             let detail = format!(
                 "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",

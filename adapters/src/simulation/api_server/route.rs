@@ -197,13 +197,23 @@ impl Call<'_> {
                 Ok((self.reply_written(&written), None))
             }
             Method::PUT => {
-                let value = self.read_object()?;
+                let mut value = self.read_object()?;
                 let written = match current {
                     Some(old) => self.update(&old, value)?,
                     None if definition.rules.create_on_update && !self.options.status_only => {
                         self.create(value)?
                     }
-                    None => return Err(missing()),
+                    None => {
+                        // What is wrong with the body comes first.
+                        write::decode(
+                            &self.endpoint,
+                            self.namespace,
+                            Some(name),
+                            &mut value,
+                            self.options,
+                        )?;
+                        return Err(missing());
+                    }
                 };
                 Ok((self.reply_written(&written), None))
             }

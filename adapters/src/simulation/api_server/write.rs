@@ -106,9 +106,7 @@ pub(crate) fn create(
     options: WriteOptions,
 ) -> Result<Written, ApiError> {
     let definition = &endpoint.definition;
-    check_type(endpoint, &value)?;
-    check_namespace(namespace, &value)?;
-    let mut warnings = admit(endpoint, &mut value, options)?;
+    let mut warnings = decode(endpoint, namespace, None, &mut value, options)?;
     warnings.extend(metadata::finalizer_warnings(&value, None));
     let name = match text(&value, "name") {
         Some(name) => name.to_owned(),
@@ -197,13 +195,8 @@ pub(crate) fn update(
     let definition = &endpoint.definition;
     let key = old.key();
     let status_only = options.status_only;
-    check_type(endpoint, &value)?;
-    check_namespace(
-        definition.namespaced.then_some(key.namespace.as_str()),
-        &value,
-    )?;
-    check_name(&key.name, &value)?;
-    let mut warnings = admit(endpoint, &mut value, options)?;
+    let namespace = definition.namespaced.then_some(key.namespace.as_str());
+    let mut warnings = decode(endpoint, namespace, Some(&key.name), &mut value, options)?;
     warnings.extend(metadata::finalizer_warnings(&value, Some(&old.value)));
     check_identity(definition, old, &value, options)?;
     if definition.namespaced {
@@ -270,6 +263,24 @@ pub(crate) fn update(
         created: false,
         warnings,
     })
+}
+
+/// What a write goes through before the stored object is looked at: the body must be about the path's object, unknown
+/// fields go, defaults come. Returns warnings.
+pub(crate) fn decode(
+    endpoint: &Endpoint,
+    namespace: Option<&str>,
+    name: Option<&str>,
+    value: &mut Value,
+    options: WriteOptions,
+) -> Result<Vec<String>, ApiError> {
+    check_type(endpoint, value)?;
+    let warnings = admit(endpoint, value, options)?;
+    check_namespace(namespace, value)?;
+    if let Some(name) = name {
+        check_name(name, value)?;
+    }
+    Ok(warnings)
 }
 
 /// Drops unknown fields, fills in defaults, and says (or refuses) what was dropped.
