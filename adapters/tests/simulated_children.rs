@@ -1,6 +1,8 @@
 //! The simulated child controllers on the simulated API server: they obey the child contract, and do what their
 //! script says. The orchestrator's part is played by hand here.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -20,7 +20,7 @@ async fn received(kind: SignalKind) {
         }
         Err(error) => {
             tracing::warn!(%error, "this process cannot be asked to stop by a signal");
-            pending().await
+            pending::<()>().await;
         }
     }
 }

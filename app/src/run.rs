@@ -178,7 +178,7 @@ fn std_duration(duration: GoDuration) -> Duration {
 async fn wait(mut stopped: watch::Receiver<bool>) {
     // An error means that nobody can ask any more: then it never stops.
     if stopped.wait_for(|stop| *stop).await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -1,5 +1,7 @@
 //! The command line: help with examples, exit codes, and errors that say what to do.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::PathBuf;
 use std::process::{Command, Output};
 

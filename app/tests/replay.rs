@@ -1,5 +1,7 @@
 //! `replay` on a dump with known content, and on dumps that cannot be read.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 

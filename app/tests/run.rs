@@ -1,5 +1,7 @@
 //! `run`, the whole process: it waits for what it needs, says why, works, and stops when it is asked to.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;

@@ -136,8 +136,7 @@ async fn progress_is_added_up_over_all_children(stage: &mut Stage) -> Result {
 /// Edge case category 1 of the guide: concurrency.
 async fn three_requests_of_one_alert_at_once_get_a_processing_each(stage: &mut Stage) -> Result {
     let create = async |index: usize| stage.request(&format!("duplicate-alert-{index}")).await;
-    let (a, b, c) = futures::join!(create(0), create(1), create(2));
-    (a?, b?, c?);
+    futures::try_join!(create(0), create(1), create(2))?;
     let processings = stage.count(RPROC, 3).await?;
     for (index, processing) in processings.iter().enumerate() {
         assert_eq!(

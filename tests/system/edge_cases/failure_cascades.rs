@@ -24,13 +24,12 @@ async fn all_children_fail_at_once_and_one_escalation_is_sent(stage: &mut Stage)
         .await?;
     stage.count(KEXEC, 2).await?;
     let failed = || json!({ "phase": "Failed", "reason": "Cascade" });
-    let (a, b, c, d) = futures::join!(
+    futures::try_join!(
         stage.says(WFE, "web-workflow", failed()),
         stage.says(KEXEC, "web-execution-a", failed()),
         stage.says(KEXEC, "web-execution-b", failed()),
         stage.says(RPROC, "web-processing", failed()),
-    );
-    (a?, b?, c?, d?);
+    )?;
     let request = stage.until_phase("web", "Failed").await?;
     assert_eq!(request.data["status"]["reason"], "Cascade");
     stage.notification("web", "escalation").await?;

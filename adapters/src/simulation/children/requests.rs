@@ -200,7 +200,7 @@ mod tests {
 
     use super::*;
 
-    fn view(spec: serde_json::Value, status: serde_json::Value) -> View {
+    fn view(spec: &serde_json::Value, status: &serde_json::Value) -> View {
         let object = serde_json::from_value(json!({
             "apiVersion": "remediation.kubernaut.ai/v1alpha1", "kind": "RemediationRequest",
             "metadata": { "name": "web", "namespace": "shop", "uid": "rr-1" },
@@ -226,33 +226,33 @@ mod tests {
     #[test]
     fn an_executor_starts_only_when_status_names_its_uid_in_the_present_phase() {
         let now = at("2026-03-01T11:00:00Z");
-        let named = view(json!({}), executing());
+        let named = view(&json!({}), &executing());
         assert!(named.lets_start("w", None, now));
         assert!(named.lets_start("k", None, now));
         assert!(!named.lets_start("other", None, now));
         let mut status = executing();
         status["phase"] = json!("WorkflowPlanning");
-        let planning = view(json!({}), status.clone());
+        let planning = view(&json!({}), &status);
         assert!(planning.lets_start("w", None, now) && !planning.lets_start("k", None, now));
         for over in ["Failed", "Completed", "Analyzing", "Hibernating"] {
             status["phase"] = json!(over);
             assert!(
-                !view(json!({}), status.clone()).lets_start("w", None, now),
+                !view(&json!({}), &status).lets_start("w", None, now),
                 "{over}"
             );
         }
-        assert!(!view(json!({}), json!("garbage")).lets_start("w", None, now));
+        assert!(!view(&json!({}), &json!("garbage")).lets_start("w", None, now));
     }
 
     #[test]
     fn an_executor_does_not_start_while_the_request_is_suspended() {
         let now = at("2026-03-01T11:00:00Z");
-        assert!(!view(json!({ "suspend": true }), executing()).lets_start("w", None, now));
+        assert!(!view(&json!({ "suspend": true }), &executing()).lets_start("w", None, now));
     }
 
     #[test]
     fn an_executor_never_starts_after_the_later_of_both_deadlines() {
-        let named = view(json!({}), executing());
+        let named = view(&json!({}), &executing());
         let earlier = Some(Time::at(at("2026-03-01T11:00:00Z")));
         let later = Some(Time::at(at("2026-03-01T13:00:00Z")));
         assert!(named.lets_start("w", earlier, at("2026-03-01T12:00:00Z")));
