@@ -28,7 +28,9 @@ pub struct ClusterOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The kubeconfig that was named cannot be used.
-    #[error("the kubeconfig {path} cannot be used: {problem}")]
+    #[error(
+        "{path}: cannot be used: {problem}; list its contexts with `kubectl config get-contexts`"
+    )]
     Kubeconfig {
         /// The file.
         path: String,
@@ -37,11 +39,13 @@ pub enum ClientError {
     },
     /// No cluster was found.
     #[error(
-        "no cluster was found: {0}; name a kubeconfig with --kubeconfig or KUBECONFIG, or run in a Pod with a ServiceAccount"
+        "there is neither a kubeconfig nor a Pod's ServiceAccount: {0}; give one with --kubeconfig FILE or KUBECONFIG"
     )]
     NoCluster(String),
     /// The configuration cannot be used.
-    #[error("no client can be made for {url}: {problem}")]
+    #[error(
+        "no client can be made for {url}: {problem}; check its certificates and credentials with `kubectl config view`"
+    )]
     Unusable {
         /// The cluster.
         url: String,
@@ -71,9 +75,14 @@ pub async fn config(options: &ClusterOptions) -> Result<Config, ClientError> {
                 .await
                 .map_err(|error| refuse(error.to_string()))?
         }
-        None if options.context.is_some() => Config::from_kubeconfig(&chosen)
-            .await
-            .map_err(|error| ClientError::NoCluster(error.to_string()))?,
+        None if options.context.is_some() => {
+            Config::from_kubeconfig(&chosen)
+                .await
+                .map_err(|error| ClientError::Kubeconfig {
+                    path: "the kubeconfig".to_owned(),
+                    problem: error.to_string(),
+                })?
+        }
         None => Config::infer()
             .await
             .map_err(|error| ClientError::NoCluster(error.to_string()))?,
