@@ -18,6 +18,7 @@ pub mod lease;
 pub mod memory;
 pub mod names;
 mod notification;
+pub mod page;
 pub mod pass;
 pub mod phase;
 mod phases;

@@ -52,6 +52,37 @@ pub enum Rule {
 }
 
 impl Rule {
+    /// All rules, in the order in which they are listed.
+    pub const ALL: [Rule; 21] = [
+        Rule::BeingDeleted,
+        Rule::Expired,
+        Rule::Ended,
+        Rule::Suspended,
+        Rule::FailureRecorded,
+        Rule::UnknownPhase,
+        Rule::Begin,
+        Rule::InvalidRequest,
+        Rule::ChildFailed,
+        Rule::ChildCompleted,
+        Rule::ChildDeleted,
+        Rule::ChildLost,
+        Rule::ApprovalPending,
+        Rule::AnalysisRejected,
+        Rule::NoRecommendation,
+        Rule::WorkflowExecuting,
+        Rule::StepsReady,
+        Rule::InvalidPlan,
+        Rule::CreationRefused,
+        Rule::DeadlinePassed,
+        Rule::Waiting,
+    ];
+
+    /// The rule by name, as logs show it.
+    #[must_use]
+    pub fn name(self) -> String {
+        format!("{self:?}")
+    }
+
     /// The rule in words.
     #[must_use]
     pub const fn words(self) -> &'static str {

@@ -6,6 +6,7 @@ use crate::action::{ChildSpec, NewChild};
 use crate::children::{Belongs, Child, ChildKey, Children};
 use crate::decide::State;
 use crate::error::Category;
+use crate::housekeeping;
 use crate::kind::{ChildKind, REQUEST_LABEL, REQUEST_UID_LABEL};
 use crate::memory::{Errand, Refusal};
 use crate::names;
@@ -60,11 +61,13 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Our child of this key, if it is seen.
+    /// Our child of this key, if it is seen: one that belongs to the request, or that its status names, whoever
+    /// owns it by now.
     pub(crate) fn ours(&self, key: &ChildKey) -> Option<&'a Child> {
-        self.children
-            .at(key)
-            .filter(|child| child.belongs(self.identity()) == Belongs::Ours)
+        self.children.at(key).filter(|child| {
+            child.belongs(self.identity()) == Belongs::Ours
+                || housekeeping::is_named(self.status(), child)
+        })
     }
 
     /// Whether a child exists that must exist, and if not, what keeps it from being created.

@@ -234,3 +234,16 @@ fn history_keeps_the_newest_thirty_two_entries_and_counts_the_rest() {
         PhaseWord::Known(Phase::WorkflowPlanning)
     );
 }
+
+#[test]
+fn a_named_child_that_somebody_else_took_over_is_not_created_again_when_the_phase_is_set_back() {
+    let mut world = World::until(Phase::Processing);
+    let key = world.key_of(RP);
+    world.change(&key, |child| {
+        child.owner.as_mut().unwrap().uid = "somebody-else".into();
+    });
+    world.edit(set_to(Phase::Initializing));
+    assert!(world.rounds <= 4, "{} rounds", world.rounds);
+    assert_eq!(world.calls(|call| creates_a(call, RP)), 1);
+    assert_eq!(world.phase(), Phase::Processing);
+}

@@ -19,6 +19,7 @@ mod policy;
 mod progress;
 mod refusals;
 mod suspension;
+mod transitions;
 mod unknown_words;
 #[path = "../world/mod.rs"]
 mod world;

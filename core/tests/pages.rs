@@ -1,0 +1,28 @@
+//! The docs pages that are written from the code are committed as they are.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::Path;
+
+use remediation_core::page;
+use remediation_core::rule::Rule;
+
+#[test]
+fn the_page_of_phases_is_the_codes() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference/phases.md");
+    let page = page::phases();
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, &page).unwrap();
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        committed == page,
+        "docs/reference/phases.md is not current; run `UPDATE=1 cargo test -p remediation-core --test pages`"
+    );
+}
+
+#[test]
+fn every_rule_is_listed_once_and_in_order() {
+    assert!(Rule::ALL.windows(2).all(|pair| pair[0] < pair[1]));
+    assert_eq!(Rule::ALL.len(), Rule::Waiting as usize + 1);
+}
