@@ -8,7 +8,7 @@ use super::Configuration;
 use super::fields::{self, FIELDS, Field, Kind};
 
 const HEAD: &str = "\
-<!-- Written from app/src/config/fields.rs; `REGENERATE=1 cargo test -p remediation-orchestrator` writes it anew. -->
+<!-- Written from app/src/config/fields.rs; `UPDATE=1 cargo test -p remediation-orchestrator` writes it anew. -->
 # Configuration
 
 `remediation-orchestrator run` takes its configuration from one YAML file (`--config FILE`), from environment
