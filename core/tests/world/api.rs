@@ -147,7 +147,11 @@ impl World {
 }
 
 pub(crate) fn conflict() -> Outcome {
-    failed(409, "Conflict", "the object has been modified")
+    Outcome::Failed(conflicting())
+}
+
+pub(crate) fn conflicting() -> ApiFailure {
+    failure(409, "Conflict", "the object has been modified")
 }
 
 pub(crate) fn not_found() -> Outcome {

@@ -1,6 +1,5 @@
 //! The children's part of the world: what their controllers say, and what people do to them.
 
-use remediation_core::action::ChildSpec;
 use remediation_core::children::{Child, ChildKey, ChildStatus, Owner};
 use remediation_core::kind::ChildKind;
 use remediation_core::phase::Phase;
@@ -176,8 +175,4 @@ pub(crate) fn executing(steps: &Value) -> Value {
 
 pub(crate) fn workflow(phase: &str, steps: &Value) -> Value {
     json!({ "phase": phase, "plan": { "executedBy": "Orchestrator", "steps": steps } })
-}
-
-pub(crate) fn is_notification(spec: &ChildSpec) -> bool {
-    matches!(spec, ChildSpec::Notification(_))
 }

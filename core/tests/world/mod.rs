@@ -29,7 +29,7 @@ use serde_json::Value;
 use oracle::Oracle;
 
 /// One request, its children, and everything that was asked of the API server.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct World {
     pub(crate) now: Timestamp,
     pub(crate) request: Option<Request>,
@@ -72,7 +72,7 @@ pub(crate) struct World {
 pub(crate) type Fits = fn(&Call) -> bool;
 
 /// An answer that the API server gives instead of its own.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Fault {
     pub(crate) fits: Fits,
     pub(crate) reply: Reply,
@@ -80,7 +80,7 @@ pub(crate) struct Fault {
     pub(crate) times: Option<u32>,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) enum Reply {
     /// Not applied.
     Refuse(ApiFailure),

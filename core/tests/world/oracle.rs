@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use remediation_core::action::ChildSpec;
-use remediation_core::children::{Child, ChildStatus};
+use remediation_core::children::Child;
 use remediation_core::kind::ChildKind;
 use remediation_core::names::Occasion;
 use remediation_core::pass::{Call, RecordCall};
@@ -17,11 +17,9 @@ use remediation_core::time::{GoDuration, Time};
 use super::World;
 
 /// What was seen over a whole life, and what of it does not hold.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Oracle {
     pub(crate) violations: Vec<String>,
-    /// Every edge that was recorded.
-    pub(crate) edges: BTreeSet<(Phase, Phase)>,
     /// Whether somebody edited the status: what was edited is not ours to answer for.
     pub(crate) edited: bool,
     executions: BTreeMap<String, BTreeSet<String>>,
@@ -185,13 +183,6 @@ impl World {
     pub(crate) fn note_applied(&mut self, call: &Call) {
         match call {
             Call::Record(record) => {
-                let mut from = record.from.known_phase();
-                for to in &record.path {
-                    if let Some(from) = from {
-                        self.oracle.edges.insert((from, *to));
-                    }
-                    from = Some(*to);
-                }
                 let workflow = record.to.workflow_execution_ref.iter();
                 let steps = record.to.kubernetes_execution_refs.iter();
                 let named = workflow
@@ -384,12 +375,4 @@ fn check_times(record: &RecordCall, now: Timestamp, edited: bool) -> Vec<String>
         found.push("S8: history goes back".into());
     }
     found
-}
-
-/// Whether an execution that was created is still neither Completed nor Failed.
-pub(crate) fn is_active(status: &ChildStatus) -> bool {
-    !matches!(
-        status.phase(),
-        "Completed" | "Failed" | "Ready" | "Rejected"
-    )
 }
