@@ -102,7 +102,11 @@ impl<'a> Draft<'a> {
     /// Now as it is stored; never before what is stored already, also when the clock went backwards.
     pub(crate) fn stamp(&self) -> Time {
         let status = &self.status;
+        // A clock that was set back by no more than this is not believed over the last transition either.
+        let latest = Time::at(self.now).plus(AHEAD);
+        let last = status.history.last().map(|entry| entry.time);
         [
+            last.filter(|last| *last <= latest),
             status.start_time,
             status.phase_start_time,
             status.approval_requested_time,

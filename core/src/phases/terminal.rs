@@ -11,6 +11,7 @@ use crate::kind::ChildKind;
 use crate::memory::Errand;
 use crate::names::{self, Occasion};
 use crate::notification;
+use crate::phase::Phase;
 use crate::phases::failing;
 use crate::rule::Rule;
 use crate::time::{GoDuration, Time};
@@ -49,10 +50,11 @@ fn notify_late(view: &View<'_>, draft: &mut Draft<'_>) -> Verdict {
     if owed.is_none() {
         return Verdict::Wait;
     }
-    let occasion = if view.status().has_failed() {
-        Occasion::Escalation
-    } else {
-        Occasion::Success
+    // Where a hand took away what says how it ended, nobody is told anything that may not be true.
+    let occasion = match (view.status().has_failed(), view.status().known_phase()) {
+        (true, _) => Occasion::Escalation,
+        (false, Some(Phase::Completed)) => Occasion::Success,
+        (false, _) => return Verdict::Wait,
     };
     let key = ChildKey::new(
         ChildKind::NotificationRequest,
