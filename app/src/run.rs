@@ -115,10 +115,11 @@ async fn cleared(connection: &Connection, configuration: &Configuration, state: 
         }
         let wait = ASK_AGAIN[tries.min(ASK_AGAIN.len() - 1)];
         tries += 1;
+        // Before it is logged, so that whoever reads the log finds the same at /readyz.
+        state.wait_for(blockers.join("; "));
         for blocker in &blockers {
             tracing::error!(retry_in_seconds = wait.as_secs(), "{blocker}");
         }
-        state.wait_for(blockers.join("; "));
         tokio::time::sleep(wait).await;
     }
     let lease_namespace = lease_namespace(configuration, connection);

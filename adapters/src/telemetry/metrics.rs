@@ -198,7 +198,6 @@ const KNOWN_REASONS: &[&str] = &[
     "OverallTimeout",
     "PhaseTimeout",
     "RemediationProcessingFailed",
-    "RepeatedFailure",
     "WorkflowExecutionFailed",
 ];
 
