@@ -4,6 +4,7 @@
 
 mod approval;
 mod clock;
+mod crashes;
 mod deadlines;
 mod deletion;
 mod edited_status;
