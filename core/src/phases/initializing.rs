@@ -1,5 +1,13 @@
 //! Pending and Initializing: start the clock, check what was asked, create the RemediationProcessing.
 //!
+//! | what is seen | what follows |
+//! |---|---|
+//! | valid targeting data and limits | the RemediationProcessing is created, then Processing |
+//! | targeting data missing or invalid ([`targeting::validate`]) | the remediation fails: InvalidTargetingData (category C) |
+//! | a limit that cannot be read ([`crate::policy`]) | the remediation fails: InvalidSpec (category C) |
+//! | the creation refused for now | tried again with backoff, until the deadline of processing |
+//! | the creation refused for good | the remediation fails with the cause (category C) |
+//!
 //! A write that only says Initializing carries nothing, so the first status written is normally Processing; only
 //! if the RemediationProcessing cannot be created at once is Initializing recorded, so that a clock runs.
 
