@@ -9,6 +9,7 @@ use remediation_core::memory::Memory;
 use remediation_core::pass::{Call, Pass};
 use remediation_core::policy::Settings;
 use remediation_core::request::Identity;
+use remediation_core::time::Time;
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
@@ -89,18 +90,21 @@ impl Shared {
         let affected = {
             let mut store = self.store();
             let affected = change(&mut store);
-            let (there, gone): (Vec<_>, Vec<_>) = affected
-                .into_iter()
-                .partition(|name| store.cache.request(name).is_some());
-            for name in gone {
-                store.overlay.forget(&name);
-                store.memories.remove(&name);
-                self.queue.forget(&name);
+            let mut there = Vec::new();
+            for name in affected {
+                if let Some(request) = store.cache.request(&name) {
+                    let created = request.created.map(Time::moment);
+                    there.push((name, created));
+                } else {
+                    store.overlay.forget(&name);
+                    store.memories.remove(&name);
+                    self.queue.forget(&name);
+                }
             }
             there
         };
-        for name in affected {
-            self.queue.add(name);
+        for (name, created) in affected {
+            self.queue.add(name, created);
         }
     }
 
