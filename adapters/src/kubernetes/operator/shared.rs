@@ -40,8 +40,17 @@ pub(super) struct Store {
     missing: BTreeSet<Source>,
     /// Sources that were lost and have not come back.
     pub(super) lost: BTreeSet<Source>,
+    /// Why the last list or watch of a source failed, and what to do about it.
+    failures: BTreeMap<Source, String>,
     /// How often the API server came back after an outage.
     recoveries: u64,
+}
+
+impl Store {
+    /// A list or watch of this source failed.
+    pub(super) fn failed(&mut self, source: &Source, why: String) {
+        self.failures.insert(source.clone(), why);
+    }
 }
 
 /// A pass that is about to run, or what must be read live before.
@@ -113,6 +122,7 @@ impl Shared {
     pub(super) fn is_listed(&self, source: &Source) {
         let mut store = self.store();
         store.missing.remove(source);
+        store.failures.remove(source);
         let was_lost = store.lost.remove(source);
         drop(store);
         self.listed.notify_one();
@@ -137,13 +147,17 @@ impl Shared {
         });
     }
 
-    /// The names of the sources that have not been listed yet.
+    /// The sources that have not been listed yet, by their kinds' names, and why, if they were tried.
     pub(super) fn missing(&self) -> BTreeSet<String> {
         let store = self.store();
         store
             .missing
             .iter()
-            .map(|source| source.watched.name().to_owned())
+            .map(|source| {
+                let name = source.watched.name();
+                let why = store.failures.get(source);
+                why.map_or_else(|| name.to_owned(), |why| format!("{name} ({why})"))
+            })
             .collect()
     }
 
