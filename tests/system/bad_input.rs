@@ -23,6 +23,11 @@ async fn what_the_schema_can_refuse_is_refused_with_the_field(stage: &mut Stage)
         (with("environment", json!("e".repeat(64))), "environment"),
         (with("severity", json!("terrible")), "severity"),
         (with("priority", json!("P9")), "priority"),
+        (with("labels", json!({ "a": "l".repeat(4097) })), "labels.a"),
+        (
+            with("context", json!({ "a": "c".repeat(4097) })),
+            "context.a",
+        ),
         (
             json!({ "targetingData": alert(), "timeouts": { "analyzing": "soon" } }),
             "analyzing",
