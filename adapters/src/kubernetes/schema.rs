@@ -72,7 +72,7 @@ impl Transform for Tidy {
         match self.writer {
             Writer::Known => {
                 fields.remove("nullable");
-                // schemars lists null among the words of an optional enum; kubectl refuses an object for it.
+                // schemars lists null among the words of an optional enum: not null here, and no word to others.
                 if let Some(words) = fields.get_mut("enum").and_then(Value::as_array_mut) {
                     words.retain(|word| !word.is_null());
                 }
