@@ -96,7 +96,17 @@ async fn without_a_verb_it_names_the_verb_and_the_resource() -> Result {
     // Nothing is bound to this user: it may do nothing.
     let mut operator = Operator::start_unready(&plane.kubeconfig(User::Operator), &[])?;
     says(&mut operator, &["watch", "remediationrequests"]).await?;
-    assert_eq!(operator.get("/readyz").await?.0, 503);
+    let words = ["RemediationRequest (", "cannot list resource", "grant"];
+    let ready = until(DEADLINE, async || {
+        let (code, told) = operator.get("/readyz").await.ok()?;
+        (code == 503 && words.iter().all(|word| told.contains(word))).then_some(())
+    });
+    if ready.await.is_none() {
+        let told = operator.get("/readyz").await?;
+        return Err(Failure::new(format!(
+            "/readyz does not say {words:?}: {told:?}"
+        )));
+    }
     operator.check_running()?;
     operator.kill9();
     Ok(())
