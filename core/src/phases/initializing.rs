@@ -16,7 +16,7 @@ use crate::draft::{Draft, Failure, Verdict};
 use crate::error::Category;
 use crate::kind::ChildKind;
 use crate::phase::Phase;
-use crate::policy::effective;
+use crate::policy::{EffectivePolicy, effective};
 use crate::rule::Rule;
 use crate::status::ObjectRef;
 use crate::targeting;
@@ -26,38 +26,12 @@ pub(crate) fn decide(view: &View<'_>, draft: &mut Draft<'_>) -> Verdict {
     let spec = &view.state.request.spec;
     let (policy, wrong_policy) = effective(&view.state.settings, spec);
     if draft.status.known_phase() == Some(Phase::Pending) {
-        draft.enter(
-            Phase::Initializing,
-            "Initializing",
-            "checking what was asked",
-        );
-        let at = draft.stamp();
-        let status = draft.status.to_mut();
-        status.start_time.get_or_insert(at);
-        status.attempt.get_or_insert(1);
-        status.effective_policy.get_or_insert(policy);
+        start_the_clock(draft, policy);
     }
     let wrong_data = targeting::validate(spec.targeting_data.as_ref());
     let data = match (&spec.targeting_data, wrong_data, wrong_policy) {
         (Some(data), None, None) => data,
-        (_, wrong_data, wrong_policy) => {
-            let reason = if wrong_data.is_some() {
-                "InvalidTargetingData"
-            } else {
-                "InvalidSpec"
-            };
-            let problems: Vec<String> = [wrong_data, wrong_policy].into_iter().flatten().collect();
-            return Verdict::Fail(Failure {
-                rule: Rule::InvalidRequest,
-                reason: reason.to_owned(),
-                message: format!(
-                    "{}; create a new request with it corrected",
-                    problems.join("; ")
-                ),
-                category: Category::C,
-                timeout_phase: None,
-            });
-        }
+        (_, wrong_data, wrong_policy) => return Verdict::Fail(invalid(wrong_data, wrong_policy)),
     };
     let key = view.stage_key(ChildKind::RemediationProcessing);
     match view.ensure(&key) {
@@ -90,5 +64,38 @@ pub(crate) fn decide(view: &View<'_>, draft: &mut Draft<'_>) -> Verdict {
             Verdict::Wait
         }
         Ensured::Refused(refusal) => Verdict::Fail(super::creation_refused(&key, refusal)),
+    }
+}
+
+fn start_the_clock(draft: &mut Draft<'_>, policy: EffectivePolicy) {
+    draft.enter(
+        Phase::Initializing,
+        "Initializing",
+        "checking what was asked",
+    );
+    let at = draft.stamp();
+    let status = draft.status.to_mut();
+    status.start_time.get_or_insert(at);
+    status.attempt.get_or_insert(1);
+    status.effective_policy.get_or_insert(policy);
+}
+
+/// The failure of a request that asks for what cannot be done; it names all that is wrong.
+fn invalid(wrong_data: Option<String>, wrong_policy: Option<String>) -> Failure {
+    let reason = if wrong_data.is_some() {
+        "InvalidTargetingData"
+    } else {
+        "InvalidSpec"
+    };
+    let problems: Vec<String> = [wrong_data, wrong_policy].into_iter().flatten().collect();
+    Failure {
+        rule: Rule::InvalidRequest,
+        reason: reason.to_owned(),
+        message: format!(
+            "{}; create a new request with it corrected",
+            problems.join("; ")
+        ),
+        category: Category::C,
+        timeout_phase: None,
     }
 }
