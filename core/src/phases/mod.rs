@@ -137,9 +137,8 @@ fn awaited_child<'a>(view: &View<'a>, draft: &Draft<'_>) -> Option<&'a Child> {
         })
         .min_by_key(|child| child.status.phase().is_empty())
         .or_else(|| {
-            view.children
-                .iter()
-                .find(|child| child.key.to_string() == awaited)
+            let shown = |child: &&Child| child.key.to_string() == awaited;
+            view.ours(&view.children.iter().find(shown)?.key)
         })
 }
 
