@@ -129,16 +129,19 @@ fn every_step_is_completed(draft: &Draft<'_>, workflow: &WorkflowStatus) -> bool
     let references = &draft.status.kubernetes_execution_refs;
     let all_recorded = references.iter().all(|reference| reference.completed);
     let begun = draft.status.plan_hash.as_deref();
-    match (begun, &workflow.plan) {
-        (Some(hash), published) => {
-            let unchanged = published
-                .as_ref()
-                .is_none_or(|p| plan::fingerprint(p) == hash);
-            unchanged && all_recorded && plan::steps_of(hash) == Some(references.len())
+    let unchanged = |plan: &Plan| begun.is_none_or(|hash| plan::fingerprint(plan) == hash);
+    let completed = |step: &PlanStep| {
+        let recorded = draft.status.execution(&step.name);
+        recorded.is_some_and(|reference| reference.completed)
+    };
+    let nothing_left = match &workflow.plan {
+        Some(plan) if plan::is_ours(plan) => {
+            unchanged(plan) && plan::problem(plan).is_none() && plan.steps.iter().all(completed)
         }
-        (None, Some(plan)) => !plan::is_ours(plan),
-        (None, None) => true,
-    }
+        Some(plan) => unchanged(plan),
+        None => begun.is_none_or(|hash| plan::steps_of(hash) == Some(references.len())),
+    };
+    all_recorded && nothing_left
 }
 
 /// Why a published plan cannot be run, or no longer.

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::world::World;
 use crate::world::api::{creates_a, reads};
-use crate::world::children::{AIA, KEXEC, RP, WFE};
+use crate::world::children::{AIA, KEXEC, RP, WFE, workflow};
 
 fn set_to(phase: Phase) -> impl FnOnce(&mut Status) {
     move |status| status.phase = Some(PhaseWord::Known(phase))
@@ -246,4 +246,46 @@ fn a_named_child_that_somebody_else_took_over_is_not_created_again_when_the_phas
     assert!(world.rounds <= 4, "{} rounds", world.rounds);
     assert_eq!(world.calls(|call| creates_a(call, RP)), 1);
     assert_eq!(world.phase(), Phase::Processing);
+}
+
+#[test]
+fn a_plan_hash_that_was_removed_neither_completes_early_nor_holds_the_end_up() {
+    let plan = json!([{ "name": "a" }, { "name": "b", "dependsOn": ["a"] }]);
+    for shown in [true, false] {
+        let mut world = World::running(&plan);
+        world.step_says("a", json!({ "phase": "Completed" }));
+        let completed = if shown {
+            workflow("Completed", &plan)
+        } else {
+            json!({ "phase": "Completed" })
+        };
+        let key = world.key_of(WFE);
+        world.write_status(&key, completed);
+        world.edit(|status| status.plan_hash = None);
+        assert_eq!(
+            world.phase(),
+            Phase::Executing,
+            "S24: b runs, shown {shown}"
+        );
+        world.step_says("b", json!({ "phase": "Completed" }));
+        assert_eq!(world.phase(), Phase::Completed, "shown {shown}");
+    }
+}
+
+#[test]
+fn a_reference_to_a_step_that_the_plan_does_not_have_counts_for_none_that_it_has() {
+    let plan = json!([{ "name": "a" }, { "name": "b" }]);
+    let mut world = World::running(&plan);
+    world.step_says("a", json!({ "phase": "Completed" }));
+    let key = world.key_of(WFE);
+    world.write_status(&key, workflow("Completed", &plan));
+    world.edit(|status| {
+        for reference in &mut status.kubernetes_execution_refs {
+            reference.completed = true;
+            if reference.step == "b" {
+                reference.step = "z".into();
+            }
+        }
+    });
+    assert_eq!(world.phase(), Phase::Executing, "S24: b is not completed");
 }
