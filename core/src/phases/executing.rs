@@ -151,7 +151,7 @@ fn plan_problem(draft: &Draft<'_>, published: Option<&Plan>) -> Option<String> {
         Some(begun) if plan::fingerprint(published) != *begun => {
             Some("the plan was changed after it was begun".to_owned())
         }
-        None if plan::is_ours(published) => plan::problem(published),
+        Some(_) | None if plan::is_ours(published) => plan::problem(published),
         Some(_) | None => None,
     }
 }

@@ -1,6 +1,8 @@
 //! Statuses that were edited by hand: nothing hangs, nothing acts twice, and what ended has ended.
 
+use remediation_core::children::ChildStatus;
 use remediation_core::phase::{Phase, PhaseWord};
+use remediation_core::plan::fingerprint;
 use remediation_core::status::Status;
 use serde_json::json;
 
@@ -288,4 +290,17 @@ fn a_reference_to_a_step_that_the_plan_does_not_have_counts_for_none_that_it_has
         }
     });
     assert_eq!(world.phase(), Phase::Executing, "S24: b is not completed");
+}
+
+#[test]
+fn a_hash_that_a_hand_wrote_makes_no_plan_runnable() {
+    let circle = json!([{ "name": "ok" }, { "name": "a", "dependsOn": ["a"] }]);
+    let mut world = World::until(Phase::Executing);
+    let said = workflow("Executing", &circle);
+    let plan = ChildStatus::read(WFE, said.clone());
+    let hash = fingerprint(plan.workflow().plan.as_ref().unwrap());
+    world.edit_unseen(|status| status.plan_hash = Some(hash));
+    world.says(WFE, said);
+    assert_eq!(world.outcome(), (Phase::Failed, "InvalidPlan".into()));
+    assert_eq!(world.count(KEXEC), 0);
 }
