@@ -25,7 +25,7 @@ use crate::view::{Ensured, Named, View};
 pub(crate) fn decide(view: &View<'_>, draft: &mut Draft<'_>) -> Verdict {
     let child = match named_workflow(view, draft) {
         Ok(child) => child,
-        Err(verdict) => return verdict,
+        Err(verdict) => return unless_a_step_failed(view, draft, verdict),
     };
     draft.wait_for(child);
     let workflow = child.status.workflow();
@@ -35,6 +35,25 @@ pub(crate) fn decide(view: &View<'_>, draft: &mut Draft<'_>) -> Verdict {
         unknown => processing::note_unknown_phase(draft, child, unknown),
     }
     pursue(view, draft, child, workflow)
+}
+
+/// The failure that the workflow is gone, unless a step failed: that comes first.
+pub(crate) fn unless_a_step_failed(
+    view: &View<'_>,
+    draft: &mut Draft<'_>,
+    verdict: Verdict,
+) -> Verdict {
+    match verdict {
+        Verdict::Fail(gone) => {
+            let failed = look_at_steps(view, draft).err();
+            Verdict::Fail(failed.unwrap_or(gone))
+        }
+        Verdict::Wait
+        | Verdict::Hold
+        | Verdict::Record
+        | Verdict::Create { .. }
+        | Verdict::Read(_) => verdict,
+    }
 }
 
 /// Follows a workflow that is executing or completed: its steps, where they are ours to run, and its end.
