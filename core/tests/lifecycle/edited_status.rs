@@ -304,3 +304,19 @@ fn a_hash_that_a_hand_wrote_makes_no_plan_runnable() {
     assert_eq!(world.outcome(), (Phase::Failed, "InvalidPlan".into()));
     assert_eq!(world.count(KEXEC), 0);
 }
+
+#[test]
+fn a_terminal_word_without_completion_time_lets_nothing_be_swept() {
+    for to in [Phase::Completed, Phase::Failed] {
+        let mut world = World::until(Phase::Executing);
+        world.edit(|status| {
+            *status = Status {
+                phase: Some(PhaseWord::Known(to)),
+                ..Status::default()
+            };
+        });
+        for kind in [RP, AIA, WFE] {
+            assert_eq!(world.count(kind), 1, "S25: {kind} while not terminal");
+        }
+    }
+}
