@@ -320,3 +320,13 @@ fn a_terminal_word_without_completion_time_lets_nothing_be_swept() {
         }
     }
 }
+
+#[test]
+fn a_phase_that_cannot_be_placed_is_named_as_it_stands_when_the_overall_deadline_passes() {
+    let mut world = World::until(Phase::Processing);
+    world.edit(|status| status.phase = Some(PhaseWord::Unknown("Hibernating".into())));
+    world.run_for_secs(91 * 60);
+    let message = world.status().message.as_ref().unwrap();
+    assert!(message.contains("`Hibernating`"), "S13: {message}");
+    assert!(!message.contains("Initializing"), "S13: {message}");
+}
