@@ -330,3 +330,12 @@ fn a_phase_that_cannot_be_placed_is_named_as_it_stands_when_the_overall_deadline
     assert!(message.contains("`Hibernating`"), "S13: {message}");
     assert!(!message.contains("Initializing"), "S13: {message}");
 }
+
+#[test]
+fn a_failure_that_a_hand_wrote_without_a_reason_is_escalated_with_the_one_that_status_will_show() {
+    let mut world = World::until(Phase::Processing);
+    world.edit(|status| status.failure_phase = Some(Phase::Processing));
+    let escalation = world.notification("escalation").unwrap();
+    let told = escalation["metadata"]["failure_reason"].as_str().unwrap();
+    assert_eq!(world.outcome(), (Phase::Failed, told.to_owned()), "S13");
+}
