@@ -76,14 +76,17 @@ fn is_straggler(view: &View<'_>, child: &Child) -> bool {
     if view.status().is_terminal() {
         return true;
     }
-    let Some(phase) = view.status().known_phase() else {
+    // A terminal word without a completion time is a hand's, and says nothing of where the remediation is.
+    let placed = view.status().known_phase();
+    let Some(phase) = placed.filter(|phase| !phase.is_terminal()) else {
         return false;
     };
     match child.key.kind {
         ChildKind::RemediationProcessing => phase > Phase::Processing,
         ChildKind::AIAnalysis => phase > Phase::Analyzing,
-        // The last phase before the end: whatever is not named there yet may be about to be.
-        ChildKind::WorkflowExecution => phase > Phase::Executing,
-        ChildKind::KubernetesExecution | ChildKind::NotificationRequest => false,
+        // They belong to the last phase before the end: whatever is not named there yet may be about to be.
+        ChildKind::WorkflowExecution
+        | ChildKind::KubernetesExecution
+        | ChildKind::NotificationRequest => false,
     }
 }

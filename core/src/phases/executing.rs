@@ -33,7 +33,7 @@ use crate::view::{Ensured, Named, View};
 pub(crate) fn decide(view: &View<'_>, draft: &mut Draft<'_>) -> Verdict {
     let child = match named_workflow(view, draft) {
         Ok(child) => child,
-        Err(verdict) => return verdict,
+        Err(verdict) => return unless_a_step_failed(view, draft, verdict),
     };
     draft.wait_for(child);
     let workflow = child.status.workflow();
@@ -43,6 +43,25 @@ pub(crate) fn decide(view: &View<'_>, draft: &mut Draft<'_>) -> Verdict {
         unknown => super::note_unknown_phase(draft, child, unknown),
     }
     pursue(view, draft, child, workflow)
+}
+
+/// The failure that the workflow is gone, unless a step failed: that comes first.
+pub(crate) fn unless_a_step_failed(
+    view: &View<'_>,
+    draft: &mut Draft<'_>,
+    verdict: Verdict,
+) -> Verdict {
+    match verdict {
+        Verdict::Fail(gone) => {
+            let failed = look_at_steps(view, draft).err();
+            Verdict::Fail(failed.unwrap_or(gone))
+        }
+        Verdict::Wait
+        | Verdict::Hold
+        | Verdict::Record
+        | Verdict::Create { .. }
+        | Verdict::Read(_) => verdict,
+    }
 }
 
 /// Follows a workflow that is executing or completed: its steps, where they are ours to run, and its end.
@@ -137,16 +156,19 @@ fn every_step_is_completed(draft: &Draft<'_>, workflow: &WorkflowStatus) -> bool
     let references = &draft.status.kubernetes_execution_refs;
     let all_recorded = references.iter().all(|reference| reference.completed);
     let begun = draft.status.plan_hash.as_deref();
-    match (begun, &workflow.plan) {
-        (Some(hash), published) => {
-            let unchanged = published
-                .as_ref()
-                .is_none_or(|p| plan::fingerprint(p) == hash);
-            unchanged && all_recorded && plan::steps_of(hash) == Some(references.len())
+    let unchanged = |plan: &Plan| begun.is_none_or(|hash| plan::fingerprint(plan) == hash);
+    let completed = |step: &PlanStep| {
+        let recorded = draft.status.execution(&step.name);
+        recorded.is_some_and(|reference| reference.completed)
+    };
+    let nothing_left = match &workflow.plan {
+        Some(plan) if plan::is_ours(plan) => {
+            unchanged(plan) && plan::problem(plan).is_none() && plan.steps.iter().all(completed)
         }
-        (None, Some(plan)) => !plan::is_ours(plan),
-        (None, None) => true,
-    }
+        Some(plan) => unchanged(plan),
+        None => begun.is_none_or(|hash| plan::steps_of(hash) == Some(references.len())),
+    };
+    all_recorded && nothing_left
 }
 
 /// Why a published plan cannot be run, or no longer.
@@ -156,7 +178,7 @@ fn plan_problem(draft: &Draft<'_>, published: Option<&Plan>) -> Option<String> {
         Some(begun) if plan::fingerprint(published) != *begun => {
             Some("the plan was changed after it was begun".to_owned())
         }
-        None if plan::is_ours(published) => plan::problem(published),
+        Some(_) | None if plan::is_ours(published) => plan::problem(published),
         Some(_) | None => None,
     }
 }

@@ -27,6 +27,9 @@ use crate::view::{Ensured, View};
 /// How long a notification that cannot be created may hold up the terminal phase, unless the API server said no.
 const LONGEST_HOLD: GoDuration = GoDuration::from_secs(30);
 
+/// The reason of a failure that a hand wrote without one.
+const UNNAMED: &str = "Failed";
+
 /// The first step: writes the failure into the draft.
 pub(crate) fn record(draft: &mut Draft<'_>, failure: &Failure) {
     let at = draft.stamp();
@@ -60,6 +63,10 @@ pub(crate) fn escalation(view: &View<'_>, draft: &Draft<'_>) -> Option<NewChild>
 /// The last steps, once the failure is recorded: the escalation, then Failed.
 pub(crate) fn finish(view: &View<'_>, draft: &mut Draft<'_>) -> Verdict {
     draft.rule = Rule::FailureRecorded;
+    if draft.status.reason.is_none() {
+        // A hand wrote the failure: what the escalation says is what the status will say.
+        draft.status.to_mut().reason = Some(UNNAMED.to_owned());
+    }
     if draft.status.known_phase() == Some(Phase::Pending) {
         // A hand wrote the failure of a request that had not begun: Failed follows from Initializing alone.
         let (reason, message) = recorded_reason(&draft.status);
@@ -152,7 +159,7 @@ fn fail(draft: &mut Draft<'_>) {
 }
 
 fn recorded_reason(status: &Status) -> (String, String) {
-    let reason = status.reason.as_deref().unwrap_or("Failed");
+    let reason = status.reason.as_deref().unwrap_or(UNNAMED);
     let message = status.message.as_deref().unwrap_or_default();
     (reason.to_owned(), message.to_owned())
 }

@@ -79,12 +79,14 @@ fn timed_out(
 ) -> Failure {
     let awaited = awaited_child(view, draft);
     let shown = phase.unwrap_or(Phase::Initializing);
+    let word = draft.status.phase.as_ref().map(ToString::to_string);
+    let word = word.map_or(shown.name().to_owned(), |word| text::clean(&word, 64));
     let unstarted = awaited.is_some_and(|child| child.status.phase().is_empty());
     let (reason, mut message) = match deadline.limit {
         Limit::Overall => (
             "OverallTimeout",
             format!(
-                "the remediation did not end within {}; it was in {shown}",
+                "the remediation did not end within {}; its phase was `{word}`",
                 deadline.allowed
             ),
         ),
@@ -127,7 +129,7 @@ fn timed_out(
 }
 
 /// The child that holds the phase up: a step that is not completed, one that was started first; else the child that
-/// status shows.
+/// status shows, if what holds its name is ours.
 fn awaited_child<'a>(view: &View<'a>, draft: &Draft<'_>) -> Option<&'a Child> {
     let awaited = draft.status.waiting_for.as_deref()?;
     let steps = draft.status.kubernetes_execution_refs.iter();
@@ -141,9 +143,8 @@ fn awaited_child<'a>(view: &View<'a>, draft: &Draft<'_>) -> Option<&'a Child> {
         })
         .min_by_key(|child| child.status.phase().is_empty())
         .or_else(|| {
-            view.children
-                .iter()
-                .find(|child| child.key.to_string() == awaited)
+            let shown = |child: &&Child| child.key.to_string() == awaited;
+            view.ours(&view.children.iter().find(shown)?.key)
         })
 }
 

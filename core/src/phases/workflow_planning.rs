@@ -16,14 +16,17 @@ use crate::view::View;
 pub(crate) fn decide(view: &View<'_>, draft: &mut Draft<'_>) -> Verdict {
     let child = match executing::named_workflow(view, draft) {
         Ok(child) => child,
-        Err(verdict) => return verdict,
+        Err(verdict) => return executing::unless_a_step_failed(view, draft, verdict),
     };
     draft.wait_for(child);
     let workflow = child.status.workflow();
     match workflow.phase.as_str() {
         "Failed" => Verdict::Fail(super::child_failed(child)),
         "Executing" | "Running" | "Completed" => executing::pursue(view, draft, child, workflow),
-        _ if child.deleting => Verdict::Fail(executing::deleted(view, draft, &child.key)),
+        _ if child.deleting => {
+            let gone = Verdict::Fail(executing::deleted(view, draft, &child.key));
+            executing::unless_a_step_failed(view, draft, gone)
+        }
         "" | "Pending" | "Planning" | "Validating" => Verdict::Wait,
         unknown => {
             super::note_unknown_phase(draft, child, unknown);

@@ -1,12 +1,14 @@
 //! Statuses that were edited by hand: nothing hangs, nothing acts twice, and what ended has ended.
 
+use remediation_core::children::ChildStatus;
 use remediation_core::phase::{Phase, PhaseWord};
+use remediation_core::plan::fingerprint;
 use remediation_core::status::Status;
 use serde_json::json;
 
 use crate::world::World;
 use crate::world::api::{creates_a, reads};
-use crate::world::children::{AIA, KEXEC, RP, WFE};
+use crate::world::children::{AIA, KEXEC, RP, WFE, workflow};
 
 fn set_to(phase: Phase) -> impl FnOnce(&mut Status) {
     move |status| status.phase = Some(PhaseWord::Known(phase))
@@ -246,4 +248,94 @@ fn a_named_child_that_somebody_else_took_over_is_not_created_again_when_the_phas
     assert!(world.rounds <= 4, "{} rounds", world.rounds);
     assert_eq!(world.calls(|call| creates_a(call, RP)), 1);
     assert_eq!(world.phase(), Phase::Processing);
+}
+
+#[test]
+fn a_plan_hash_that_was_removed_neither_completes_early_nor_holds_the_end_up() {
+    let plan = json!([{ "name": "a" }, { "name": "b", "dependsOn": ["a"] }]);
+    for shown in [true, false] {
+        let mut world = World::running(&plan);
+        world.step_says("a", json!({ "phase": "Completed" }));
+        let completed = if shown {
+            workflow("Completed", &plan)
+        } else {
+            json!({ "phase": "Completed" })
+        };
+        let key = world.key_of(WFE);
+        world.write_status(&key, completed);
+        world.edit(|status| status.plan_hash = None);
+        assert_eq!(
+            world.phase(),
+            Phase::Executing,
+            "S24: b runs, shown {shown}"
+        );
+        world.step_says("b", json!({ "phase": "Completed" }));
+        assert_eq!(world.phase(), Phase::Completed, "shown {shown}");
+    }
+}
+
+#[test]
+fn a_reference_to_a_step_that_the_plan_does_not_have_counts_for_none_that_it_has() {
+    let plan = json!([{ "name": "a" }, { "name": "b" }]);
+    let mut world = World::running(&plan);
+    world.step_says("a", json!({ "phase": "Completed" }));
+    let key = world.key_of(WFE);
+    world.write_status(&key, workflow("Completed", &plan));
+    world.edit(|status| {
+        for reference in &mut status.kubernetes_execution_refs {
+            reference.completed = true;
+            if reference.step == "b" {
+                reference.step = "z".into();
+            }
+        }
+    });
+    assert_eq!(world.phase(), Phase::Executing, "S24: b is not completed");
+}
+
+#[test]
+fn a_hash_that_a_hand_wrote_makes_no_plan_runnable() {
+    let circle = json!([{ "name": "ok" }, { "name": "a", "dependsOn": ["a"] }]);
+    let mut world = World::until(Phase::Executing);
+    let said = workflow("Executing", &circle);
+    let plan = ChildStatus::read(WFE, said.clone());
+    let hash = fingerprint(plan.workflow().plan.as_ref().unwrap());
+    world.edit_unseen(|status| status.plan_hash = Some(hash));
+    world.says(WFE, said);
+    assert_eq!(world.outcome(), (Phase::Failed, "InvalidPlan".into()));
+    assert_eq!(world.count(KEXEC), 0);
+}
+
+#[test]
+fn a_terminal_word_without_completion_time_lets_nothing_be_swept() {
+    for to in [Phase::Completed, Phase::Failed] {
+        let mut world = World::until(Phase::Executing);
+        world.edit(|status| {
+            *status = Status {
+                phase: Some(PhaseWord::Known(to)),
+                ..Status::default()
+            };
+        });
+        for kind in [RP, AIA, WFE] {
+            assert_eq!(world.count(kind), 1, "S25: {kind} while not terminal");
+        }
+    }
+}
+
+#[test]
+fn a_phase_that_cannot_be_placed_is_named_as_it_stands_when_the_overall_deadline_passes() {
+    let mut world = World::until(Phase::Processing);
+    world.edit(|status| status.phase = Some(PhaseWord::Unknown("Hibernating".into())));
+    world.run_for_secs(91 * 60);
+    let message = world.status().message.as_ref().unwrap();
+    assert!(message.contains("`Hibernating`"), "S13: {message}");
+    assert!(!message.contains("Initializing"), "S13: {message}");
+}
+
+#[test]
+fn a_failure_that_a_hand_wrote_without_a_reason_is_escalated_with_the_one_that_status_will_show() {
+    let mut world = World::until(Phase::Processing);
+    world.edit(|status| status.failure_phase = Some(Phase::Processing));
+    let escalation = world.notification("escalation").unwrap();
+    let told = escalation["metadata"]["failure_reason"].as_str().unwrap();
+    assert_eq!(world.outcome(), (Phase::Failed, told.to_owned()), "S13");
 }

@@ -167,3 +167,16 @@ fn a_processing_on_its_way_out_without_a_result_does_not_exist() {
     world.says(RP, completed_processing());
     assert_eq!(world.phase(), Phase::Analyzing);
 }
+
+#[test]
+fn a_step_that_failed_is_the_reason_also_where_the_workflow_is_gone() {
+    let mut world = World::running(&json!([{ "name": "a" }]));
+    let step = world.key_of(KEXEC);
+    world.write_status(&step, json!({ "phase": "Failed", "reason": "PodGone" }));
+    world.vanish(WFE);
+    assert_eq!(
+        world.outcome(),
+        (Phase::Failed, "PodGone".into()),
+        "a child that failed comes first"
+    );
+}

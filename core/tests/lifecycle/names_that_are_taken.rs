@@ -149,3 +149,18 @@ fn names_of_253_characters_work_from_end_to_end() {
     }
     assert_eq!(world.count(NOTIF), 1);
 }
+
+#[test]
+fn what_holds_a_name_of_ours_and_is_not_ours_is_not_blamed_for_never_starting() {
+    let mut world = World::new();
+    world.put(RP, "web-processing", earlier(), None);
+    let key = world.key_of(RP);
+    world.write_status(&key, json!({}));
+    world.reconcile();
+    world.run_for_secs(16 * 60);
+    assert_eq!(
+        world.outcome(),
+        (Phase::Failed, "PhaseTimeout".into()),
+        "S16"
+    );
+}
