@@ -30,7 +30,7 @@ impl Recorder {
     /// An error that names each promise that was broken, where so many calls were refused or processes killed.
     pub(super) fn judge(&self, disturbances: u32) -> Result {
         let commits = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        judge(&commits, disturbances)
+        judge(&commits, true, disturbances)
     }
 }
 
@@ -48,16 +48,19 @@ pub(super) fn judge_audited(
         .filter(|line| line.contains(&named))
         .flat_map(|line| [line, "\n"])
         .collect();
-    let reading = || String::from("reading the audit log");
-    let commits = audit::commits(&ours).context(reading)?;
-    let refused = audit::refusals(&ours).context(reading)?;
-    let refused = u32::try_from(refused.len()).unwrap_or(u32::MAX);
-    judge(&commits, disturbances.saturating_add(refused))
+    let log = audit::read(&ours).context(|| String::from("reading the audit log"))?;
+    let refused = u32::try_from(log.refused.len()).unwrap_or(u32::MAX);
+    judge(
+        &log.commits,
+        !log.unsure,
+        disturbances.saturating_add(refused),
+    )
 }
 
-fn judge(commits: &[Commit], disturbances: u32) -> Result {
+fn judge(commits: &[Commit], whole: bool, disturbances: u32) -> Result {
     let mut promises = Promises::new(Expectations {
         lag: LAG,
+        whole,
         ..Expectations::default()
     });
     if let Some(first) = commits.first() {
