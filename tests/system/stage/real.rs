@@ -72,8 +72,8 @@ impl Real {
     }
 
     /// An error that names each promise that was broken in the scenario's namespace.
-    pub(super) fn judge(&self, namespace: &str) -> Result {
-        judge_audited(&self.plane, self.begin, namespace, self.kills)
+    pub(super) fn judge(&self, namespace: &str, idle: bool) -> Result {
+        judge_audited(&self.plane, self.begin, namespace, idle, self.kills)
     }
 
     /// Ends the operator in order, and tells what it logged.

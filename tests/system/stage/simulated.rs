@@ -94,7 +94,7 @@ impl Simulated {
     }
 
     /// An error that names each promise that was broken.
-    pub(super) fn judge(&self) -> Result {
+    pub(super) fn judge(&self, idle: bool) -> Result {
         let refused = self.server.requests().into_iter().filter(|request| {
             let failed = match request.outcome {
                 RequestOutcome::Answered(code) => code >= 400,
@@ -103,7 +103,8 @@ impl Simulated {
             failed && request.user_agent == USER_AGENT
         });
         let refused = u32::try_from(refused.count()).unwrap_or(u32::MAX);
-        self.recorder.judge(refused.saturating_add(self.kills))
+        self.recorder
+            .judge(idle, refused.saturating_add(self.kills))
     }
 
     /// Ends the operator wherever it is, as SIGKILL would.
