@@ -10,6 +10,7 @@ use crate::stage::{Stage, alert, on_both_backends};
 on_both_backends!(what_the_schema_can_refuse_is_refused_with_the_field);
 
 async fn what_the_schema_can_refuse_is_refused_with_the_field(stage: &mut Stage) -> Result {
+    stage.expect_idle();
     let with = |field: &str, value: serde_json::Value| {
         let mut data = alert();
         data[field] = value;

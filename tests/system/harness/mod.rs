@@ -22,7 +22,7 @@ mod supervised;
 mod wait;
 
 pub(crate) use access::User;
-pub(crate) use audit::AuditEvent;
+pub(crate) use audit::{AuditEvent, AuditMark};
 pub(crate) use control_plane::ControlPlane;
 pub(crate) use crds::{apply_crd, custom_resource};
 pub(crate) use operator::{Operator, sum_of};

@@ -4,6 +4,7 @@
 //! Every scenario is written once and runs on two backends: the real binary on a real kube-apiserver, and the same
 //! operator in this process on the simulated API server. [`on_both_backends!`] makes the two tests.
 
+mod judge;
 mod real;
 mod simulated;
 
@@ -49,6 +50,8 @@ pub(crate) struct Stage {
     /// The scenario's own namespace.
     pub(crate) namespace: String,
     backend: Backend,
+    /// Whether the operator is to write nothing.
+    idle: bool,
 }
 
 enum Backend {
@@ -106,6 +109,7 @@ impl Stage {
             client,
             namespace,
             backend: Backend::Real(real),
+            idle: false,
         })
     }
 
@@ -126,16 +130,26 @@ impl Stage {
             client,
             namespace,
             backend: Backend::Simulated(simulated),
+            idle: false,
         })
     }
 
-    /// Ends the stage; a failed scenario's error is shown with what the operator did.
+    /// Ends the stage; a failed scenario's error, or a promise that was broken in it, is shown with what the operator did.
     pub(crate) async fn close(self, outcome: Result) -> Result {
+        let outcome = outcome.and_then(|()| match &self.backend {
+            Backend::Real(real) => real.judge(&self.namespace, self.idle),
+            Backend::Simulated(simulated) => simulated.judge(self.idle),
+        });
         let told = match self.backend {
             Backend::Real(real) => real.close().await,
             Backend::Simulated(simulated) => simulated.close().await,
         };
         outcome.map_err(|failure| Failure::new(format!("{failure:?}\n{told}")))
+    }
+
+    /// In this scenario the operator has nothing to write: without this, one that writes nothing fails.
+    pub(crate) fn expect_idle(&mut self) {
+        self.idle = true;
     }
 
     /// Kills the operator without warning.
