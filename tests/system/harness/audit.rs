@@ -17,6 +17,28 @@ rules:
   - level: Metadata
 "#;
 
+/// The same, with the bodies of what changes the project's own objects, so that each commit can be read.
+pub(crate) const POLICY_WITH_COMMITS: &str = r#"
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+  - level: None
+    nonResourceURLs: ["/healthz*", "/livez*", "/readyz*"]
+  - level: RequestResponse
+    verbs: [create, update, patch, delete, deletecollection]
+    resources:
+      - group: remediation.kubernaut.ai
+      - group: remediationprocessing.kubernaut.ai
+      - group: aianalysis.kubernaut.ai
+      - group: workflowexecution.kubernaut.ai
+      - group: kubernetesexecution.kubernaut.ai
+      - group: notification.kubernaut.ai
+  - level: None
+    users: ["system:apiserver"]
+  - level: Metadata
+"#;
+
 /// One request, as far as the tests look at it. A watch gives an event when its response starts and
 /// one when it ends.
 #[derive(Clone, Debug, Deserialize)]

@@ -7,6 +7,7 @@
 
 #![allow(
     dead_code,
+    unused_imports,
     reason = "a toolbox: each tool is used by some of the tests"
 )]
 
@@ -22,7 +23,7 @@ mod supervised;
 mod wait;
 
 pub(crate) use access::User;
-pub(crate) use audit::AuditEvent;
+pub(crate) use audit::{AuditEvent, POLICY_WITH_COMMITS};
 pub(crate) use control_plane::ControlPlane;
 pub(crate) use crds::{apply_crd, custom_resource};
 pub(crate) use operator::{Operator, sum_of};

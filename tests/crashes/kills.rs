@@ -1,0 +1,144 @@
+//! SIGKILL, again and again: on each side of each call of a life in turn, at any moment, and while it starts.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::crew::Replica;
+use crate::harness::Result;
+use crate::proxy::{Call, Place};
+use crate::random::Random;
+
+/// The calls of a life, before, after and within which it must have been killed.
+pub(crate) const POINTS: [&str; 12] = [
+    "create remediationprocessings",
+    "create aianalyses",
+    "create workflowexecutions",
+    "create kubernetesexecutions",
+    "create notificationrequests",
+    "record Processing",
+    "record Analyzing",
+    "record WorkflowPlanning",
+    "record Executing",
+    "record failure",
+    "record Completed",
+    "record Failed",
+];
+
+/// How long a call is waited for before it is killed where it is.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// How often it was killed, and where.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Kills {
+    /// By the call, and on which side of it.
+    pub(crate) at: BTreeMap<(String, Place), u64>,
+    /// At any moment.
+    pub(crate) anywhere: u64,
+    /// Before it can have been ready.
+    pub(crate) starting: u64,
+}
+
+impl Kills {
+    pub(crate) fn total(&self) -> u64 {
+        self.at.values().sum::<u64>() + self.anywhere + self.starting
+    }
+
+    /// How often it was killed at this call.
+    pub(crate) fn of(&self, point: &str) -> u64 {
+        let at = self.at.iter().filter(|((call, _), _)| call == point);
+        at.map(|(_, count)| count).sum()
+    }
+
+    /// The calls at which it was not killed yet.
+    pub(crate) fn missing(&self) -> Vec<&'static str> {
+        POINTS
+            .into_iter()
+            .filter(|point| self.of(point) == 0)
+            .collect()
+    }
+}
+
+/// Kills the replica's process and starts it again until told to stop; it runs then. `told` hears of each kill.
+pub(crate) async fn keep_killing(
+    replica: &mut Replica,
+    mut random: Random,
+    progress: &watch::Sender<Kills>,
+    mut stop: watch::Receiver<bool>,
+    told: impl Fn(String),
+) -> Result {
+    let mut targets: Vec<(&str, Place)> = POINTS
+        .into_iter()
+        .flat_map(|point| Place::ALL.map(|place| (point, place)))
+        .collect();
+    random.shuffle(&mut targets);
+    replica.start()?;
+    while !*stop.borrow() {
+        if random.per_mille(100) {
+            let after = random.millis(0, 300);
+            tokio::time::sleep(after).await;
+            replica.kill();
+            progress.send_modify(|kills| kills.starting += 1);
+            told(format!("killed {after:?} after its start"));
+        } else {
+            // Those that have not been seen yet first; then any.
+            let kills = progress.borrow().clone();
+            let unseen = |(point, place): &&(&str, Place)| {
+                !kills.at.contains_key(&((*point).to_owned(), *place))
+            };
+            let next = targets.iter().find(unseen).copied();
+            let target = next.or_else(|| random.pick(&targets).copied());
+            kill_at(replica, &mut random, target, progress, &mut stop, &told).await?;
+            // One that does not come by now may come later.
+            targets.rotate_left(1);
+        }
+        tokio::time::sleep(random.millis(0, 200)).await;
+        replica.start()?;
+    }
+    Ok(())
+}
+
+/// Kills it at this call, or where it is when the call does not come; returns when it is dead.
+async fn kill_at(
+    replica: &mut Replica,
+    random: &mut Random,
+    target: Option<(&'static str, Place)>,
+    progress: &watch::Sender<Kills>,
+    stop: &mut watch::Receiver<bool>,
+    told: &impl Fn(String),
+) -> Result {
+    let Some((point, place)) = target else {
+        return Ok(());
+    };
+    // Now and then any call at all: lists, reads, leases, Events, patches of ownership.
+    let any = random.per_mille(150);
+    let mut skip = random.below(if any { 40 } else { 3 });
+    let catch = replica.proxy.trap(place, move |call: &Call| {
+        let fits = any || call.label() == point;
+        let springs = fits && skip == 0;
+        skip = skip.saturating_sub(u64::from(fits));
+        springs
+    });
+    let caught = tokio::select! {
+        biased;
+        caught = catch => caught.ok(),
+        () = tokio::time::sleep(PATIENCE) => None,
+        _ = stop.wait_for(|stop| *stop) => None,
+    };
+    replica.proxy.disarm();
+    replica.check_running()?;
+    replica.kill();
+    match caught {
+        Some(caught) => {
+            let at = (caught.call.label(), place);
+            told(format!("killed {place:?} {} {}", at.0, caught.call.name));
+            progress.send_modify(|kills| *kills.at.entry(at).or_default() += 1);
+        }
+        None => {
+            told("killed where it was".to_owned());
+            progress.send_modify(|kills| kills.anywhere += 1);
+        }
+    }
+    Ok(())
+}
