@@ -97,7 +97,7 @@ impl Cluster {
         let kubeconfig = plane.service_account_kubeconfig(NAME, NAME).await?;
         let namespace = plane.namespace("crashes").await?;
         let client = plane.client(Account::ChildControllers).await?;
-        let recorder = Recorder::start(&client, &namespace).await?;
+        let recorder = Recorder::start(&plane.etcd_url()).await?;
         let children = Children::spawn(Options {
             client,
             namespace: Some(namespace.clone()),
@@ -156,7 +156,7 @@ impl Cluster {
                 let (at, gone) = (version.at, version.gone);
                 serde_json::json!({ "at": at, "gone": gone, "object": version.object }).to_string()
             };
-            let lines: Vec<String> = history.sorted().iter().map(line).collect();
+            let lines: Vec<String> = history.versions.iter().map(line).collect();
             lines.join("\n")
         });
         std::fs::write(self.folder.join("commits.jsonl"), commits)?;

@@ -40,8 +40,7 @@ pub(crate) fn violations(
     started: &[Started],
     stories: &[Story],
 ) -> Vec<Violation> {
-    let versions = history.sorted();
-    let lives = lives(&versions);
+    let lives = lives(&history.versions);
     let mut found = Vec::new();
     for (uid, life) in &lives {
         let mut broken = |promise, what: String| {

@@ -1,21 +1,23 @@
-//! Every version of every object of the project, as the API server committed them: a watch of each kind that resumes
-//! where it broke off, also across a restart of the API server, so that no version is missed.
+//! Every version of every object of the project, as it was committed: a watch on etcd itself, so that none is missed
+//! when the API server is killed, and none depends on what an API server remembers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::TryStreamExt;
-use kube::api::{ApiResource, DynamicObject, ListParams, WatchEvent, WatchParams};
-use kube::core::Request;
-use kube::{Api, Client, ResourceExt};
-use remediation_adapters::kubernetes::api::{api_resource, request_resource};
-use remediation_core::kind::ChildKind;
-use tokio::sync::watch;
+use http_body_util::BodyExt;
+use k8s_openapi::ByteString;
+use kube::api::DynamicObject;
+use kube::client::Body;
+use kube::{Client, Config, ResourceExt};
+use remediation_core::kind::{ChildKind, REQUEST_GROUP, REQUEST_KIND};
+use serde_json::{Value, json};
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::harness::{Context, Failure, Result};
+use crate::harness::{Context, DEADLINE, Failure, Result};
 
 /// Between two tries where the API server does not answer.
 const RETRY: Duration = Duration::from_millis(200);
@@ -24,7 +26,7 @@ const RETRY: Duration = Duration::from_millis(200);
 #[derive(Clone, Debug)]
 pub(crate) struct Version {
     pub(crate) kind: String,
-    /// The resource version: etcd's revision, comparable between kinds.
+    /// The resource version: etcd's revision, which orders all commits.
     pub(crate) at: u64,
     /// Whether this is the object's end.
     pub(crate) gone: bool,
@@ -34,7 +36,7 @@ pub(crate) struct Version {
 /// All that was recorded so far.
 #[derive(Debug, Default)]
 pub(crate) struct History {
-    /// In order of arrival; see [`sorted`](Self::sorted).
+    /// In the order in which they were committed.
     pub(crate) versions: Vec<Version>,
     latest: BTreeMap<(String, String), DynamicObject>,
     /// The UIDs of objects that are gone.
@@ -62,14 +64,7 @@ impl History {
         self.gone.contains(uid)
     }
 
-    /// The versions in the order in which they were committed.
-    pub(crate) fn sorted(&self) -> Vec<Version> {
-        let mut versions = self.versions.clone();
-        versions.sort_by_key(|version| version.at);
-        versions
-    }
-
-    fn learn(&mut self, kind: &str, object: DynamicObject, gone: bool) {
+    fn learn(&mut self, kind: &str, at: u64, object: DynamicObject, gone: bool) {
         let key = (kind.to_owned(), object.name_any());
         if gone {
             self.latest.remove(&key);
@@ -79,7 +74,7 @@ impl History {
         }
         self.versions.push(Version {
             kind: kind.to_owned(),
-            at: version(&object),
+            at,
             gone,
             object,
         });
@@ -95,31 +90,34 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    /// Records what happens in this namespace from now on.
-    pub(crate) async fn start(client: &Client, namespace: &str) -> Result<Self> {
-        let history = Arc::new(Mutex::new(History::default()));
-        let changed = watch::Sender::new(0);
+    /// Records what is committed to this etcd from now on.
+    pub(crate) async fn start(etcd_url: &str) -> Result<Self> {
+        let url = etcd_url
+            .parse()
+            .context(|| format!("etcd's address {etcd_url}"))?;
+        let mut config = Config::new(url);
+        config.read_timeout = None;
+        let client = Client::try_from(config)?;
+        let recorder = Self {
+            history: Arc::default(),
+            changed: watch::Sender::new(0),
+            _tasks: Arc::default(),
+        };
+        let (begun, beginning) = oneshot::channel();
         let mut tasks = JoinSet::new();
-        let resources = std::iter::once(request_resource()).chain(ChildKind::ALL.map(api_resource));
-        for resource in resources {
-            let api: Api<DynamicObject> =
-                Api::namespaced_with(client.clone(), namespace, &resource);
-            let now = api.list(&ListParams::default()).await;
-            let now = now.context(|| format!("listing {}", resource.plural))?;
-            let from = now.metadata.resource_version.unwrap_or_default();
-            tasks.spawn(record(
-                client.clone(),
-                api.resource_url().to_owned(),
-                resource,
-                from,
-                history.clone(),
-                changed.clone(),
-            ));
-        }
+        tasks.spawn(record(
+            client,
+            recorder.history.clone(),
+            recorder.changed.clone(),
+            begun,
+        ));
+        let begins = timeout(DEADLINE, beginning).await;
+        begins
+            .context(|| "etcd does not begin a watch".to_owned())?
+            .context(|| "the recorder ended".to_owned())?;
         Ok(Self {
-            history,
-            changed,
             _tasks: Arc::new(tasks),
+            ..recorder
         })
     }
 
@@ -139,6 +137,7 @@ impl Recorder {
         let wait = async {
             loop {
                 changes.borrow_and_update();
+                self.check_complete()?;
                 if let Some(answer) = self.look(&mut ask) {
                     return Ok(answer);
                 }
@@ -179,54 +178,96 @@ impl Recorder {
     }
 }
 
-fn version(object: &DynamicObject) -> u64 {
-    let version = object.metadata.resource_version.as_deref();
-    version.and_then(|text| text.parse().ok()).unwrap_or(0)
-}
-
+/// Watches for ever, resuming where it broke off.
 async fn record(
     client: Client,
-    path: String,
-    resource: ApiResource,
-    mut from: String,
     history: Arc<Mutex<History>>,
     changed: watch::Sender<u64>,
+    begun: oneshot::Sender<()>,
 ) {
-    let parameters = WatchParams::default();
+    let (mut begun, mut next) = (Some(begun), 0);
     loop {
-        let Ok(request) = Request::new(&*path).watch(&parameters, &from) else {
-            return;
-        };
-        if let Ok(events) = client.request_events::<DynamicObject>(request).await {
-            let mut events = std::pin::pin!(events);
-            while let Ok(Some(event)) = events.try_next().await {
-                let mut history = history.lock().unwrap_or_else(PoisonError::into_inner);
-                match event {
-                    WatchEvent::Added(object) | WatchEvent::Modified(object) => {
-                        from = object.resource_version().unwrap_or_default();
-                        history.learn(&resource.kind, object, false);
-                    }
-                    WatchEvent::Deleted(object) => {
-                        from = object.resource_version().unwrap_or_default();
-                        history.learn(&resource.kind, object, true);
-                    }
-                    WatchEvent::Bookmark(bookmark) => {
-                        from = bookmark.metadata.resource_version;
+        // Everything below `/registry/`; `0` follows `/`.
+        let create = json!({ "create_request": {
+            "key": ByteString(b"/registry/".to_vec()),
+            "range_end": ByteString(b"/registry0".to_vec()),
+            "start_revision": next.to_string(),
+            "prev_kv": true,
+        } });
+        let request =
+            http::Request::post("/v3/watch").body(Body::from(create.to_string().into_bytes()));
+        let Ok(request) = request else { return };
+        if let Ok(answer) = client.send(request).await {
+            let mut chunks = answer.into_body().into_data_stream();
+            let mut line = Vec::new();
+            while let Ok(Some(chunk)) = chunks.try_next().await {
+                line.extend_from_slice(&chunk);
+                while let Some(end) = line.iter().position(|byte| *byte == b'\n') {
+                    let message: Vec<u8> = line.drain(..=end).collect();
+                    let Ok(message) = serde_json::from_slice::<Value>(&message) else {
                         continue;
+                    };
+                    let mut history = history.lock().unwrap_or_else(PoisonError::into_inner);
+                    next = history.learn_message(&message["result"]).unwrap_or(next);
+                    drop(history);
+                    changed.send_modify(|count| *count += 1);
+                    if let Some(begun) = begun.take() {
+                        // Whoever waits for it may have given up.
+                        let _ = begun.send(());
                     }
-                    WatchEvent::Error(status) if status.code == 410 => {
-                        history.gap = Some(format!(
-                            "the record of {} has a gap: {}",
-                            resource.plural, status.message
-                        ));
-                        return;
-                    }
-                    WatchEvent::Error(_) => break,
                 }
-                drop(history);
-                changed.send_modify(|count| *count += 1);
             }
         }
         tokio::time::sleep(RETRY).await;
     }
+}
+
+impl History {
+    /// Takes what etcd tells at once; returns the revision to go on from.
+    fn learn_message(&mut self, result: &Value) -> Option<u64> {
+        if result["canceled"] == true {
+            self.gap = Some(format!("etcd ended the record: {result}"));
+        }
+        for event in result["events"].as_array().into_iter().flatten() {
+            if let Err(failure) = self.learn_event(event) {
+                self.gap = Some(format!("a commit cannot be read: {failure:?}: {event}"));
+            }
+        }
+        number(&result["header"]["revision"]).map(|revision| revision + 1)
+    }
+
+    fn learn_event(&mut self, event: &Value) -> Result {
+        let now = &event["kv"];
+        let key = String::from_utf8(bytes(&now["key"])?)?;
+        let parts: Vec<&str> = key.split('/').collect();
+        // "", "registry", group, plural, namespace, name
+        let Some(kind) = parts.get(2).and_then(|group| kind_of(group)) else {
+            return Ok(());
+        };
+        let gone = event["type"] == "DELETE";
+        let stored = if gone { &event["prev_kv"] } else { now };
+        let mut object: DynamicObject = serde_json::from_slice(&bytes(&stored["value"])?)?;
+        let at = number(&now["mod_revision"]).unwrap_or(0);
+        object.metadata.resource_version = Some(at.to_string());
+        self.learn(kind, at, object, gone);
+        Ok(())
+    }
+}
+
+/// The kind whose group this is; none for groups that are not the project's. Each has one kind.
+fn kind_of(group: &str) -> Option<&'static str> {
+    if group == REQUEST_GROUP {
+        return Some(REQUEST_KIND);
+    }
+    let mut all = ChildKind::ALL.into_iter();
+    all.find(|kind| kind.group() == group).map(ChildKind::name)
+}
+
+fn bytes(value: &Value) -> Result<Vec<u8>> {
+    Ok(serde_json::from_value::<ByteString>(value.clone())?.0)
+}
+
+/// etcd writes whole numbers as strings.
+fn number(value: &Value) -> Option<u64> {
+    value.as_str().and_then(|text| text.parse().ok())
 }

@@ -100,6 +100,11 @@ impl ControlPlane {
         format!("https://127.0.0.1:{}", self.port)
     }
 
+    /// etcd's address, for those who want to see what was committed.
+    pub(crate) fn etcd_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.etcd_port)
+    }
+
     /// Where this control plane keeps its files: logs, kubeconfigs, data. It is kept until the next
     /// run.
     pub(crate) fn folder(&self) -> &Path {
