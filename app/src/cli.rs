@@ -34,6 +34,9 @@ pub(crate) enum Command {
     /// Shows what today's rules would do with the requests of a dump
     #[cfg(feature = "tools")]
     Replay(ReplayArgs),
+    /// Runs the operator in a simulated cluster, with everything going wrong that can
+    #[cfg(feature = "tools")]
+    Simulate(SimulateArgs),
     /// Prints the custom resource definitions as YAML
     Crd(CrdArgs),
     /// Prints a completion script for a shell
@@ -151,6 +154,33 @@ pub(crate) struct ReplayArgs {
     /// The operator's configuration file, for requests that have not begun
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// How to print the result
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    pub(crate) output: Output,
+}
+
+/// Arguments of `simulate`.
+#[cfg(feature = "tools")]
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  remediation-orchestrator simulate                       as many seeds as ten seconds allow
+  remediation-orchestrator simulate --seeds 0..10000
+  remediation-orchestrator simulate --time 5m
+  remediation-orchestrator simulate --seed 42 --print     every call and write of one run")]
+pub(crate) struct SimulateArgs {
+    /// One seed
+    #[arg(long, value_name = "N", conflicts_with = "seeds")]
+    pub(crate) seed: Option<u64>,
+    /// A range of seeds, the end not included
+    #[arg(long, value_name = "FROM..TO")]
+    pub(crate) seeds: Option<crate::simulate::Seeds>,
+    /// Ends after this time, for example 90s, 5m or 2h
+    #[arg(long, value_name = "TIME", value_parser = crate::simulate::duration)]
+    pub(crate) time: Option<std::time::Duration>,
+    /// Prints every call and write of the run of --seed
+    #[arg(long, requires = "seed")]
+    pub(crate) print: bool,
     /// How to print the result
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     pub(crate) output: Output,

@@ -11,6 +11,8 @@ mod interrupt;
 #[cfg(feature = "tools")]
 mod replay;
 mod run;
+#[cfg(feature = "tools")]
+mod simulate;
 mod style;
 #[cfg(test)]
 mod testing;
@@ -27,6 +29,8 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::main(&args),
         #[cfg(feature = "tools")]
         Command::Replay(args) => replay::main(&args),
+        #[cfg(feature = "tools")]
+        Command::Simulate(args) => simulate::main(&args),
         Command::Crd(args) => crd::main(&args),
         Command::Completions(args) => completions::main(&args),
     };

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    builtin, crd,
     object::{ObjectKey, StoredObject},
+    resource::ResourceDefinition,
     store::{ResourceKey, Store},
 };
 
@@ -12,6 +12,7 @@ use super::{
 #[derive(Debug, Clone)]
 pub struct Checkpoint {
     revision: u64,
+    definitions: Vec<Arc<ResourceDefinition>>,
     objects: BTreeMap<ResourceKey, BTreeMap<ObjectKey, Arc<StoredObject>>>,
 }
 
@@ -24,6 +25,11 @@ impl Checkpoint {
             .collect();
         Self {
             revision: store.revision,
+            definitions: store
+                .resources
+                .values()
+                .map(|resource| Arc::clone(&resource.definition))
+                .collect(),
             objects,
         }
     }
@@ -31,20 +37,8 @@ impl Checkpoint {
     /// Puts the store back to this moment: resourceVersions go on from there, older history is forgotten, watches end.
     pub(crate) fn restore(&self, store: &mut Store) {
         store.forget_objects(self.revision);
-        builtin::definitions()
-            .into_iter()
-            .for_each(|definition| store.define(definition));
-        let definitions = (
-            "apiextensions.k8s.io".to_owned(),
-            "customresourcedefinitions".to_owned(),
-        );
-        for object in self
-            .objects
-            .get(&definitions)
-            .into_iter()
-            .flat_map(BTreeMap::values)
-        {
-            crd::serve(store, &object.value);
+        for definition in &self.definitions {
+            store.define(Arc::clone(definition));
         }
         for (key, objects) in &self.objects {
             store.adopt(key, objects);

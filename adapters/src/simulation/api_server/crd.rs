@@ -182,7 +182,7 @@ pub(crate) fn delete(
     }
     let mut pending = Arc::clone(object);
     if !object.deleting() {
-        let mut value = object.value.clone();
+        let mut value = (*object.value).clone();
         let mut finalizers: Vec<String> =
             finalizers(&value).into_iter().map(str::to_owned).collect();
         finalizers.push(CLEANUP.to_owned());

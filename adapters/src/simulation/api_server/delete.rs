@@ -134,10 +134,10 @@ pub(crate) fn delete(
             store.remove(definition, key).unwrap_or(object),
         ));
     }
-    let mut value = object.value.clone();
+    let mut value = (*object.value).clone();
     set_finalizers(&mut value, &keep);
     mark_deleting(&mut value, context);
-    if value == object.value {
+    if value == *object.value {
         return Ok(Deleted::Pending(object));
     }
     if options.dry_run {

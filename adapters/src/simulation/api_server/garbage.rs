@@ -175,7 +175,7 @@ fn look_at(store: &mut Store, context: &Context, item: &GlobalKey) -> Option<()>
             .filter(|(_, state)| **state == OwnerState::Alive)
             .map(|(reference, _)| reference.clone())
             .collect();
-        let mut value = object.value.clone();
+        let mut value = (*object.value).clone();
         metadata_mut(&mut value).insert("ownerReferences".to_owned(), keep.into());
         store.put(&definition, value);
         return Some(());
@@ -273,7 +273,7 @@ fn orphan_dependents(store: &mut Store, owner: &StoredObject) {
             .filter(|reference| owner_uid(reference) != Some(owner.uid()))
             .cloned()
             .collect();
-        let mut value = object.value.clone();
+        let mut value = (*object.value).clone();
         let metadata = metadata_mut(&mut value);
         if keep.is_empty() {
             metadata.remove("ownerReferences");
@@ -298,7 +298,7 @@ fn drop_finalizer(
     if left.is_empty() {
         store.remove(definition, &object.key());
     } else {
-        let mut value = object.value.clone();
+        let mut value = (*object.value).clone();
         set_finalizers(&mut value, &left);
         store.put(definition, value);
     }

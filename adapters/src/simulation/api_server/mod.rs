@@ -15,6 +15,7 @@ mod cel;
 mod check;
 mod checkpoint;
 mod clock;
+mod commit;
 mod crd;
 mod delete;
 mod discovery;
@@ -50,6 +51,7 @@ mod write;
 
 pub use checkpoint::Checkpoint;
 pub use clock::{Clock, SystemClock, TokioClock};
+pub use commit::{Commit, CommitObserver};
 pub use intercept::{Intercept, Interceptor, Refusal, RequestInfo};
 pub use log::{RequestOutcome, RequestRecord};
 pub use server::{ApiServer, Options};

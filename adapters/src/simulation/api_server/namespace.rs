@@ -79,7 +79,7 @@ pub(crate) fn delete(
     if object.deleting() {
         return Ok(Deleted::Pending(Arc::clone(object)));
     }
-    let mut value = object.value.clone();
+    let mut value = (*object.value).clone();
     mark_deleting(&mut value, context);
     metadata_mut(&mut value).remove("deletionGracePeriodSeconds");
     value["status"]["phase"] = "Terminating".into();

@@ -1,12 +1,14 @@
 //! Reading and changing the metadata of an object that is kept as JSON.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
 /// An object at one resourceVersion, with its bytes, which go out as they are.
 #[derive(Debug)]
 pub(crate) struct StoredObject {
-    pub(crate) value: Value,
+    pub(crate) value: Arc<Value>,
     pub(crate) bytes: Bytes,
     /// The resourceVersion.
     pub(crate) revision: u64,
@@ -18,7 +20,7 @@ impl StoredObject {
         metadata_mut(&mut value).insert("resourceVersion".to_owned(), revision.to_string().into());
         let bytes = Bytes::from(value.to_string());
         Self {
-            value,
+            value: Arc::new(value),
             bytes,
             revision,
         }
@@ -29,7 +31,7 @@ impl StoredObject {
         metadata_mut(&mut value).remove("resourceVersion");
         let bytes = Bytes::from(value.to_string());
         Self {
-            value,
+            value: Arc::new(value),
             bytes,
             revision: 0,
         }

@@ -147,7 +147,7 @@ impl Renderer {
     }
 
     fn value(&self, object: &StoredObject) -> Value {
-        let mut value = object.value.clone();
+        let mut value = (*object.value).clone();
         if self.endpoint.newer_events {
             event::from_core(&mut value);
         } else {

@@ -57,7 +57,7 @@ fn resource(shared: &Arc<Shared>, incoming: &Incoming, path: &ResourcePath) -> S
             None,
         ));
     }
-    let mut store = shared.store();
+    let mut store = shared.store_for(&incoming.info.user_agent);
     let endpoint = find(&store, path)?;
     let status_only = match path.subresource.as_deref() {
         None => false,
@@ -278,7 +278,7 @@ impl Call<'_> {
 
     /// The object as a client of this version sees it.
     fn as_seen(&self, object: &StoredObject) -> Value {
-        let mut value = object.value.clone();
+        let mut value = (*object.value).clone();
         if self.endpoint.newer_events {
             event::from_core(&mut value);
         } else {

@@ -8,16 +8,19 @@ use std::{
     time::Duration,
 };
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     builtin,
     checkpoint::Checkpoint,
     clock::{Clock, whole_seconds},
+    commit::CommitObserver,
     crd, garbage,
     intercept::Interceptor,
     log::{RequestLog, RequestRecord},
-    namespace, serve,
+    namespace,
+    object::ObjectKey,
+    serve,
     service::ApiService,
     store::Store,
 };
@@ -99,6 +102,18 @@ impl Shared {
     /// A panic while the lock was held leaves the store as it was: one write is one call.
     pub(crate) fn store(&self) -> MutexGuard<'_, Store> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The store, for a request of this client; of the server's own controllers where it is empty.
+    pub(crate) fn store_for(&self, client: &str) -> MutexGuard<'_, Store> {
+        let mut store = self.store();
+        if store.witness.observer.is_some() {
+            store.witness.now = self.clock.now();
+            if *store.witness.client != *client {
+                store.witness.client = client.into();
+            }
+        }
+        store
     }
 
     pub(crate) fn log(&self) -> MutexGuard<'_, RequestLog> {
@@ -184,7 +199,7 @@ impl ApiServer {
     /// written or deleted.
     pub fn collect_garbage(&self) -> usize {
         let context = self.shared.context();
-        let mut store = self.shared.store();
+        let mut store = self.shared.store_for("");
         let mut total = 0;
         loop {
             let changes = namespace::finish(&mut store, &context)
@@ -233,6 +248,29 @@ impl ApiServer {
             .interceptor
             .write()
             .unwrap_or_else(PoisonError::into_inner) = interceptor;
+    }
+
+    /// Has every later committed write told to `observer`, or to none.
+    pub fn set_commit_observer(&self, observer: Option<Arc<dyn CommitObserver>>) {
+        self.shared.store().witness.observer = observer;
+    }
+
+    /// The object as it is now.
+    #[must_use]
+    pub fn object(
+        &self,
+        group: &str,
+        plural: &str,
+        namespace: &str,
+        name: &str,
+    ) -> Option<Arc<Value>> {
+        let key = ObjectKey {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        };
+        let store = self.shared.store();
+        let object = store.resource(group, plural)?.objects.get(&key)?;
+        Some(Arc::clone(&object.value))
     }
 
     /// Forgets all history: older resourceVersions and continue tokens are answered with 410 from now on.

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::{
     clock::UidSource,
+    commit::{Commit, Witness},
     garbage::OwnerIndex,
     object::{ObjectKey, StoredObject},
     resource::ResourceDefinition,
@@ -29,6 +30,7 @@ pub(crate) struct Store {
     /// Rises when all open watches are to be cut.
     pub(crate) watch_epoch: u64,
     pub(crate) uids: UidSource,
+    pub(crate) witness: Witness,
     next_watch: u64,
     history_limit: usize,
 }
@@ -148,15 +150,16 @@ impl Store {
             owners: OwnerIndex::default(),
             watch_epoch: 0,
             uids: UidSource::new(seed),
+            witness: Witness::default(),
             next_watch: 0,
             history_limit: history_limit.max(1),
         }
     }
 
     /// Serves a resource, or serves it by a new definition.
-    pub(crate) fn define(&mut self, definition: ResourceDefinition) {
+    pub(crate) fn define(&mut self, definition: impl Into<Arc<ResourceDefinition>>) {
+        let definition = definition.into();
         let key = (definition.group.clone(), definition.plural.clone());
-        let definition = Arc::new(definition);
         let revision = self.revision;
         self.resources
             .entry(key)
@@ -214,6 +217,11 @@ impl Store {
         }
         self.owners
             .written(definition, &key, previous.as_deref(), &object);
+        self.tell(
+            definition,
+            previous.map(|previous| Arc::clone(&previous.value)),
+            Some(Arc::clone(&object.value)),
+        );
         object
     }
 
@@ -227,11 +235,32 @@ impl Store {
         let revision = self.revision + 1;
         let resource = self.resource_mut(&definition.group, &definition.plural)?;
         let previous = resource.objects.remove(key)?;
-        let object = Arc::new(StoredObject::new(previous.value.clone(), revision));
+        let object = Arc::new(StoredObject::new((*previous.value).clone(), revision));
+        let before = Arc::clone(&previous.value);
         resource.record(true, Arc::clone(&object), Some(previous), limit);
         self.revision = revision;
         self.owners.removed(definition, key, &object);
+        self.tell(definition, Some(before), None);
         Some(object)
+    }
+
+    fn tell(
+        &self,
+        definition: &ResourceDefinition,
+        before: Option<Arc<Value>>,
+        after: Option<Arc<Value>>,
+    ) {
+        if let Some(observer) = &self.witness.observer {
+            observer.committed(Commit {
+                at: self.witness.now,
+                revision: self.revision,
+                client: Arc::clone(&self.witness.client),
+                group: definition.group.as_str().into(),
+                plural: definition.plural.as_str().into(),
+                before,
+                after,
+            });
+        }
     }
 
     /// Drops everything, and goes on from `revision`.

@@ -63,7 +63,7 @@ fn row(version: &VersionDefinition, object: &StoredObject, whole: bool, now: Tim
         )
         .collect();
     let object = if whole {
-        object.value.clone()
+        (*object.value).clone()
     } else {
         json!({
             "kind": "PartialObjectMetadata",

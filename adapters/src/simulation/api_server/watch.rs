@@ -256,7 +256,7 @@ fn event_line(
         )),
         (true, false) => {
             let previous = event.previous.as_ref()?;
-            let last_seen = StoredObject::new(previous.value.clone(), event.revision);
+            let last_seen = StoredObject::new((*previous.value).clone(), event.revision);
             Some(watch_line(
                 "DELETED",
                 &renderer.event_bytes(&last_seen, first),

@@ -360,7 +360,7 @@ fn validate(
 /// The stored object with the new status: a status write changes nothing else.
 fn with_status_of(old: &StoredObject, mut new: Value) -> Value {
     let status = new.get_mut("status").map(Value::take);
-    let mut value = old.value.clone();
+    let mut value = (*old.value).clone();
     set_status(&mut value, status);
     value
 }

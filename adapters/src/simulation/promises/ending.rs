@@ -1,0 +1,210 @@
+//! What must have happened once faults have stopped: the L promises.
+
+use jiff::{SignedDuration, Timestamp};
+use remediation_core::kind::ChildKind;
+
+use super::read::{self, Status, list};
+use super::state::{Child, Request};
+use super::touch::is_straggler;
+use super::{Ending, Findings, Promise, Promises, Violation};
+
+/// How much later than due counts as late.
+const LATE: SignedDuration = SignedDuration::from_secs(1);
+/// How long a notification that cannot be created may hold up the end.
+const HELD_UP: SignedDuration = SignedDuration::from_secs(31);
+
+impl Promises {
+    /// Says what is missing at the end.
+    #[must_use]
+    pub fn end(&self, ending: &Ending) -> Vec<Violation> {
+        let mut all = Vec::new();
+        if !ending.settled {
+            return all;
+        }
+        for request in self.requests.values() {
+            let mut found = Findings::new(&request.object, ending.now);
+            self.end_request(request, ending, &mut found);
+            all.append(&mut found.list);
+        }
+        all
+    }
+
+    fn end_request(&self, request: &Request, ending: &Ending, found: &mut Findings<'_>) {
+        let due = |since: Option<Timestamp>| {
+            since.is_some_and(|since| since + LATE + self.expectations.skew < ending.now)
+        };
+        if request.gone.is_some() || request.deleting.is_some() {
+            self.end_deleted(request, ending, found);
+            return;
+        }
+        let status = request.status();
+        if request.ended.is_some() {
+            self.end_ended(request, ending, &due, found);
+        } else if request.suspended.is_none() && !ending.refused.statuses {
+            self.end_active(request, ending, &due, found);
+        }
+        for child in self.children_of(request) {
+            let stays = child.gone.is_none() && child.deleting.is_none();
+            let unnamed = !status.names(read::uid(&child.image));
+            if stays
+                && unnamed
+                && is_straggler(child, status)
+                && due(Some(child.created))
+                && !ending.refused.deletions
+            {
+                found.breaks(
+                    Promise::L14,
+                    format!("{} came too late and is still there", child.object),
+                );
+            }
+        }
+    }
+
+    fn children_of<'a>(&'a self, request: &'a Request) -> impl Iterator<Item = &'a Child> {
+        request
+            .children
+            .iter()
+            .filter_map(|uid| self.children.get(uid))
+    }
+
+    fn end_deleted(&self, request: &Request, ending: &Ending, found: &mut Findings<'_>) {
+        if !ending.collected {
+            return;
+        }
+        let held = |image| {
+            list(image, &["metadata", "finalizers"])
+                .iter()
+                .any(|finalizer| finalizer != "foregroundDeletion")
+        };
+        if request.gone.is_none() && !held(&request.image) {
+            found.breaks(
+                Promise::L6,
+                "the request is being deleted and is still there",
+            );
+        }
+        let owned = |child: &&Child| {
+            child.kind != ChildKind::NotificationRequest && read::owner(&child.image).is_some()
+        };
+        for child in self.children_of(request).filter(owned) {
+            if request.gone.is_some() && child.gone.is_none() && !held(&child.image) {
+                found.breaks(
+                    Promise::L6,
+                    format!("the request is gone and {} is still there", child.object),
+                );
+            }
+        }
+    }
+
+    fn end_ended(
+        &self,
+        request: &Request,
+        ending: &Ending,
+        due: &dyn Fn(Option<Timestamp>) -> bool,
+        found: &mut Findings<'_>,
+    ) {
+        let status = request.status();
+        let told = status.owes_notification() || request.edited || ending.refused.notifications;
+        let (promise, notified, occasion) = match status.phase() {
+            "Failed" => (Promise::L4, &request.escalations, "escalation"),
+            _ => (Promise::L2, &request.successes, "success notification"),
+        };
+        let named = list(status.0, &["notificationRefs"]);
+        if notified.is_empty() && named.is_empty() && !told {
+            found.breaks(
+                promise,
+                format!("it is {} and there is no {occasion}", status.phase()),
+            );
+        }
+        let expiry = status.time("completionTime").zip(status.ttl());
+        let expiry = expiry.map(|(ended, ttl)| ended.plus(ttl).moment());
+        if due(expiry) && !ending.refused.deletions {
+            found.breaks(Promise::L5, "the request has expired and is still there");
+        }
+    }
+
+    fn end_active(
+        &self,
+        request: &Request,
+        ending: &Ending,
+        due: &dyn Fn(Option<Timestamp>) -> bool,
+        found: &mut Findings<'_>,
+    ) {
+        let status = request.status();
+        let phase = status.phase();
+        if let Some(failed) = request.failed {
+            if failed + HELD_UP < ending.now {
+                found.breaks(
+                    Promise::L2,
+                    format!("its failure was recorded at {failed} and it is {phase} still"),
+                );
+            }
+            return;
+        }
+        let lost = self
+            .lost_execution(status)
+            .filter(|child| due(child.gone.or(child.deleting)));
+        if let Some(child) = lost {
+            return found.breaks(
+                Promise::L12,
+                format!("{} was deleted and it is {phase} still", child.object),
+            );
+        }
+        let deadline = status.deadline().map(|deadline| deadline.moment());
+        if due(deadline) {
+            return found.breaks(
+                Promise::L1,
+                format!("its deadline has passed and it is {phase} still"),
+            );
+        }
+        if ending.refused.creations {
+            return;
+        }
+        if status.text("phase").is_none() && due(Some(request.created)) {
+            return found.breaks(Promise::L2, "nobody has begun with it");
+        }
+        if let Some(child) = self.awaited(status)
+            && due(child.failed.or(child.succeeded))
+        {
+            found.breaks(
+                Promise::L2,
+                format!(
+                    "{} says {} and it is {phase} still",
+                    child.object,
+                    child.phase()
+                ),
+            );
+        }
+    }
+
+    /// An execution that status names, that has said nothing final and is gone.
+    fn lost_execution(&self, status: Status<'_>) -> Option<&Child> {
+        status
+            .executions()
+            .filter_map(|(_, uid)| self.children.get(uid))
+            .find(|child| {
+                child.succeeded.is_none() && (child.gone.is_some() || child.deleting.is_some())
+            })
+    }
+
+    /// The child whose result the phase waits for, and that has given it.
+    fn awaited(&self, status: Status<'_>) -> Option<&Child> {
+        let field = match status.place()? {
+            read::PROCESSING => "remediationProcessingRef",
+            read::ANALYZING => "aiAnalysisRef",
+            read::PLANNING | read::EXECUTING => "workflowExecutionRef",
+            _ => return None,
+        };
+        let child = self.children.get(status.reference(field)?)?;
+        let steps = status.steps().iter();
+        let running = steps
+            .filter_map(|step| self.children.get(step["uid"].as_str()?))
+            .any(|step| !step.is_over());
+        let planned = status
+            .text("planHash")
+            .and_then(|hash| hash.split_once(':'));
+        let begun = planned.is_none_or(|(count, _)| count.parse() == Ok(status.steps().len()));
+        // A word that is final stays so only while it is said.
+        let says_so = matches!(child.phase(), "Completed" | "Ready" | "Failed" | "Rejected");
+        (says_so && child.gone.is_none() && !running && begun).then_some(child)
+    }
+}

@@ -1,0 +1,400 @@
+//! The checker of the promises (docs/reliability/promises.md): it reads every committed write of a cluster in the server's
+//! order and says which promise a history breaks.
+//!
+//! It is written from the promises and not from the code: of the core it uses the names of kinds and the forms of times
+//! and durations, and none of its rules. What a hand wrote is no breach of ours: each write of ours is judged by what
+//! it found.
+
+mod budget;
+mod commit;
+mod creation;
+mod ending;
+mod path;
+mod read;
+mod state;
+mod status_write;
+mod table;
+mod times;
+mod touch;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use remediation_core::kind::ChildKind;
+use serde_json::Value;
+
+pub use commit::{Actor, Commit, Kind, Verb};
+pub use table::{Entry, Layer, Promise, Shown, TABLE};
+
+use creation::Creation;
+use state::{Child, Request};
+use status_write::StatusWrite;
+
+/// What is to be expected of the cluster that the history comes from. The default is one without faults.
+#[derive(Clone, Debug)]
+pub struct Expectations {
+    /// The most that a clock of the orchestrator's may differ from the server's.
+    pub skew: SignedDuration,
+    /// The most that a creation may be decided behind what is committed, and be under way, until it is committed: the
+    /// lag of watches, and calls that are applied late.
+    pub lag: SignedDuration,
+    /// How late a passed deadline may be recorded. None where faults may hold it up: then [`Promises::end`] alone judges.
+    pub lateness: Option<SignedDuration>,
+    /// Whether the executors obey the child contract, so that one that starts when it must not is a breach of S4.
+    pub contract: bool,
+    /// Whether the history begins with an empty cluster, so that what it never showed is not there.
+    pub whole: bool,
+}
+
+impl Default for Expectations {
+    fn default() -> Self {
+        Self {
+            skew: SignedDuration::ZERO,
+            lag: SignedDuration::from_secs(1),
+            lateness: None,
+            contract: false,
+            whole: true,
+        }
+    }
+}
+
+/// What is known of the world when a history ends.
+#[derive(Clone, Debug)]
+pub struct Ending {
+    /// The server's time.
+    pub now: Timestamp,
+    /// Whether the faults ended long enough ago, with an orchestrator running, for everything that was due a second (and
+    /// [`Expectations::skew`]) ago to have been done. Otherwise no L is judged.
+    pub settled: bool,
+    /// What is refused for good, and excuses what would need it.
+    pub refused: Refused,
+    /// Whether the garbage collector has done its work.
+    pub collected: bool,
+}
+
+/// What the API server refuses for good.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Refused {
+    /// Creating children.
+    pub creations: bool,
+    /// Creating notifications.
+    pub notifications: bool,
+    /// Writing status.
+    pub statuses: bool,
+    /// Deleting.
+    pub deletions: bool,
+}
+
+/// A promise that was broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Which.
+    pub promise: Promise,
+    /// Of which object: `namespace/name`.
+    pub object: String,
+    /// When, by the server's clock.
+    pub at: Timestamp,
+    /// What was seen, and what should have been.
+    pub story: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            promise,
+            object,
+            at,
+            story,
+        } = self;
+        write!(
+            f,
+            "{promise} {object} at {at}: {story} ({})",
+            promise.statement()
+        )
+    }
+}
+
+/// The checker. It holds what it needs of each object, and the newest image that the commits share.
+#[derive(Debug, Default)]
+pub struct Promises {
+    expectations: Expectations,
+    /// By UID.
+    requests: BTreeMap<String, Request>,
+    /// By UID.
+    children: BTreeMap<String, Child>,
+    faults: u32,
+    last_fault: Option<Timestamp>,
+}
+
+/// What one commit breaks.
+struct Findings<'a> {
+    object: &'a str,
+    at: Timestamp,
+    list: Vec<Violation>,
+}
+
+impl<'a> Findings<'a> {
+    fn new(object: &'a str, at: Timestamp) -> Self {
+        Self {
+            object,
+            at,
+            list: Vec::new(),
+        }
+    }
+
+    fn breaks(&mut self, promise: Promise, story: impl Into<String>) {
+        self.list.push(Violation {
+            promise,
+            object: self.object.to_owned(),
+            at: self.at,
+            story: story.into(),
+        });
+    }
+}
+
+impl Promises {
+    /// A checker of a history that has not begun.
+    #[must_use]
+    pub fn new(expectations: Expectations) -> Self {
+        Self {
+            expectations,
+            ..Self::default()
+        }
+    }
+
+    /// A fault was made at this time: a call refused or lost, a watch held, a crash. Each gives every request that is under
+    /// way three writes more, and excuses what needs the call that it hit.
+    pub fn fault(&mut self, at: Timestamp) {
+        self.faults = self.faults.saturating_add(1);
+        self.last_fault = self.last_fault.max(Some(at));
+    }
+
+    /// Takes the next committed write, and says what it breaks.
+    pub fn commit(&mut self, commit: &Commit) -> Vec<Violation> {
+        let Some(image) = commit.image() else {
+            return Vec::new();
+        };
+        let uid = read::uid(image).to_owned();
+        match commit.kind {
+            Kind::Request => self.commit_request(commit, uid),
+            Kind::Child(kind) => self.commit_child(commit, kind, uid),
+        }
+    }
+
+    fn commit_request(&mut self, commit: &Commit, uid: String) -> Vec<Violation> {
+        let at = commit.at;
+        let Some(image) = commit.after.as_ref().or(commit.before.as_ref()) else {
+            return Vec::new();
+        };
+        let object = read::shown(image);
+        let mut found = Findings::new(&object, at);
+        let faults = self.faults;
+        let first = commit.before.as_ref().unwrap_or(image);
+        self.requests
+            .entry(uid.clone())
+            .or_insert_with(|| Request::new(first, at, faults));
+        if let Some(known) = self.requests.get(&uid) {
+            self.check_request(commit, known, &mut found);
+        }
+        let ours = commit.actor.is_ours();
+        if let Some(request) = self.requests.get_mut(&uid) {
+            match (&commit.before, &commit.after) {
+                (Some(before), Some(after)) if ours => {
+                    request.pay_for_way(read::Status::of(before), read::Status::of(after));
+                    if !read::is_deleting(after) {
+                        request.pay(at, faults, &mut found);
+                    }
+                }
+                (Some(before), Some(after)) => request.edited_by_hand(before, after),
+                _ => {}
+            }
+            match &commit.after {
+                Some(after) => request.learn(after, at),
+                None => request.gone = Some(at),
+            }
+            if ours {
+                let named = read::Status::of(image);
+                for (step, uid) in named.executions() {
+                    if !request.named.contains_key(step) {
+                        request.named.insert(step.to_owned(), uid.to_owned());
+                    }
+                }
+            }
+        }
+        found.list
+    }
+
+    fn check_request(&self, commit: &Commit, known: &Request, found: &mut Findings<'_>) {
+        if !commit.actor.is_ours() {
+            return;
+        }
+        match (&commit.before, &commit.after) {
+            (Some(before), Some(after)) => {
+                if read::is_deleting(after) && !read::is_deleting(before) {
+                    touch::check_request(known, commit.at, &self.expectations, found);
+                } else if before.get("status") != after.get("status") {
+                    self.status_write(known, before, after, commit.at)
+                        .check(found);
+                }
+            }
+            (_, None) if known.deleting.is_none() => {
+                touch::check_request(known, commit.at, &self.expectations, found);
+            }
+            (_, None) | (None, Some(_)) => {}
+        }
+    }
+
+    fn status_write<'a>(
+        &'a self,
+        request: &'a Request,
+        before: &'a Value,
+        after: &'a Value,
+        at: Timestamp,
+    ) -> StatusWrite<'a> {
+        let (old, new) = (read::Status::of(before), read::Status::of(after));
+        StatusWrite {
+            before: old,
+            after: new,
+            at,
+            was_deleting: read::is_deleting(before),
+            was_suspended: read::is_suspended(before) && !old.has_ended(),
+            resumed: request.resumed,
+            request,
+            children: &self.children,
+            expectations: &self.expectations,
+            last_fault: self.last_fault,
+        }
+    }
+
+    fn commit_child(&mut self, commit: &Commit, kind: ChildKind, uid: String) -> Vec<Violation> {
+        let Some(image) = commit.after.as_ref().or(commit.before.as_ref()) else {
+            return Vec::new();
+        };
+        let object = read::shown(image);
+        let mut found = Findings::new(&object, commit.at);
+        let ours = commit.actor.is_ours();
+        if commit.verb == Verb::Create {
+            if ours {
+                self.check_creation(image, kind, commit.at, &mut found);
+            }
+            self.learn_new(image, kind, uid, commit.at, ours, &mut found);
+            return found.list;
+        }
+        let known = self.children.entry(uid.clone()).or_insert_with(|| {
+            Child::new(kind, commit.before.as_ref().unwrap_or(image), commit.at)
+        });
+        let owner = known.request.clone();
+        let request = owner.as_ref().and_then(|owner| self.requests.get(owner));
+        let marks = commit
+            .after
+            .as_ref()
+            .is_some_and(|after| read::is_deleting(after) && known.deleting.is_none());
+        if ours {
+            let deletes = marks || (commit.after.is_none() && known.deleting.is_none());
+            touch::check_child(known, deletes, &self.requests, &mut found);
+        } else if let (Some(request), Some(after), true) = (request, &commit.after, kind.executes())
+        {
+            let idle = |word: &str| matches!(word, "" | "Pending");
+            let word = read::text(after, &["status", "phase"]).unwrap_or_default();
+            if self.expectations.contract && idle(known.phase()) && !idle(word) && word != "Failed"
+            {
+                touch::check_start(
+                    known,
+                    after,
+                    commit.at,
+                    request,
+                    &self.expectations,
+                    &mut found,
+                );
+            }
+        }
+        let faults = self.faults;
+        if let Some(request) = owner.and_then(|owner| self.requests.get_mut(&owner)) {
+            if ours {
+                request.pay(commit.at, faults, &mut found);
+            } else {
+                request.pay_for_child(known, commit.before.as_deref(), commit.after.as_deref());
+            }
+            if kind == ChildKind::NotificationRequest && commit.after.is_none() {
+                request.escalations.retain(|known| *known != uid);
+                request.successes.retain(|known| *known != uid);
+            }
+        }
+        match &commit.after {
+            Some(after) => known.learn(after, commit.at),
+            None => known.gone = Some(commit.at),
+        }
+        found.list
+    }
+
+    fn check_creation(
+        &self,
+        image: &Arc<Value>,
+        kind: ChildKind,
+        at: Timestamp,
+        found: &mut Findings<'_>,
+    ) {
+        let owner = match kind {
+            ChildKind::NotificationRequest => read::label(image),
+            ChildKind::RemediationProcessing
+            | ChildKind::AIAnalysis
+            | ChildKind::WorkflowExecution
+            | ChildKind::KubernetesExecution => read::owner(image),
+        };
+        match owner.and_then(|owner| self.requests.get(owner)) {
+            Some(request) => Creation {
+                object: image,
+                kind,
+                at,
+                request,
+                children: &self.children,
+                expectations: &self.expectations,
+            }
+            .check(found),
+            None if self.expectations.whole => {
+                found.breaks(
+                    Promise::S5,
+                    format!("{kind} was created for no request that there ever was"),
+                );
+            }
+            None => {}
+        }
+    }
+
+    fn learn_new(
+        &mut self,
+        image: &Arc<Value>,
+        kind: ChildKind,
+        uid: String,
+        at: Timestamp,
+        ours: bool,
+        found: &mut Findings<'_>,
+    ) {
+        let child = Child::new(kind, image, at);
+        let faults = self.faults;
+        if let Some(request) = child
+            .request
+            .as_ref()
+            .and_then(|owner| self.requests.get_mut(owner))
+        {
+            request.children.push(uid.clone());
+            if ours {
+                request.pay(at, faults, found);
+            }
+            if kind == ChildKind::NotificationRequest && ours {
+                match read::text(image, &["spec", "type"]) {
+                    Some("escalation") => {
+                        let reason = read::text(image, &["spec", "metadata", "failure_reason"]);
+                        request.escalated_for = reason.map(str::to_owned);
+                        request.escalations.push(uid.clone());
+                    }
+                    Some("success") => request.successes.push(uid.clone()),
+                    _ => {}
+                }
+            }
+        }
+        self.children.insert(uid, child);
+    }
+}

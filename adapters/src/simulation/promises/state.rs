@@ -1,0 +1,254 @@
+//! What the checker knows of each request and child, from the commits so far.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use remediation_core::kind::ChildKind;
+use serde_json::Value;
+
+use super::read::{self, Status, at, is_deleting, is_suspended, list, text};
+
+/// A request, by its UID.
+#[derive(Debug)]
+pub(super) struct Request {
+    /// `namespace/name`
+    pub(super) object: String,
+    pub(super) image: Arc<Value>,
+    pub(super) created: Timestamp,
+    pub(super) deleting: Option<Timestamp>,
+    pub(super) gone: Option<Timestamp>,
+    /// Since when it is suspended.
+    pub(super) suspended: Option<Timestamp>,
+    /// When it was resumed last.
+    pub(super) resumed: Option<Timestamp>,
+    pub(super) ended: Option<Timestamp>,
+    pub(super) failed: Option<Timestamp>,
+    /// When each place of [`read::PLACES`] was left for a later one.
+    pub(super) left: [Option<Timestamp>; 7],
+    /// The executions that were named, by step; the workflow under the empty one.
+    pub(super) named: BTreeMap<String, String>,
+    pub(super) children: Vec<String>,
+    /// The UIDs of the escalations and of the successes that exist, and the reason that an escalation gave.
+    pub(super) escalations: Vec<String>,
+    pub(super) successes: Vec<String>,
+    pub(super) escalated_for: Option<String>,
+    /// Whether a hand changed what says why it failed.
+    pub(super) edited: bool,
+    pub(super) budget: Budget,
+}
+
+/// The writes that a request costs.
+#[derive(Debug, Default)]
+pub(super) struct Budget {
+    pub(super) writes: u32,
+    /// What goes beyond a remediation of one step on which nothing goes wrong.
+    pub(super) extra: u32,
+    /// The faults that there had been when it was created.
+    pub(super) faults_before: u32,
+    pub(super) reported: bool,
+}
+
+impl Request {
+    pub(super) fn new(image: &Arc<Value>, created: Timestamp, faults: u32) -> Self {
+        let mut request = Self {
+            object: read::shown(image),
+            image: Arc::clone(image),
+            created,
+            deleting: None,
+            gone: None,
+            suspended: None,
+            resumed: None,
+            ended: None,
+            failed: None,
+            left: [None; 7],
+            named: BTreeMap::new(),
+            children: Vec::new(),
+            escalations: Vec::new(),
+            successes: Vec::new(),
+            escalated_for: None,
+            edited: false,
+            budget: Budget {
+                faults_before: faults,
+                ..Budget::default()
+            },
+        };
+        request.learn(image, created);
+        request
+    }
+
+    pub(super) fn status(&self) -> Status<'_> {
+        Status::of(&self.image)
+    }
+
+    /// Takes the newest image.
+    pub(super) fn learn(&mut self, image: &Arc<Value>, now: Timestamp) {
+        let status = Status::of(image);
+        set(&mut self.deleting, is_deleting(image), now);
+        let was_suspended = self.suspended.is_some();
+        set(&mut self.suspended, is_suspended(image), now);
+        if was_suspended && self.suspended.is_none() {
+            self.resumed = Some(now);
+        }
+        set(&mut self.ended, status.has_ended(), now);
+        set(&mut self.failed, status.has_failed(), now);
+        let place = match status.phase() {
+            "Failed" => Some(self.left.len()),
+            _ => status.place(),
+        };
+        if let Some(place) = place {
+            for (at, left) in self.left.iter_mut().enumerate() {
+                set(left, place > at, now);
+            }
+        }
+        self.image = Arc::clone(image);
+    }
+
+    /// Notes what a hand did to it.
+    pub(super) fn edited_by_hand(&mut self, before: &Value, after: &Value) {
+        if before.get("status") != after.get("status") {
+            self.budget.extra += 3;
+            let (old, new) = (Status::of(before), Status::of(after));
+            for (step, uid) in old.executions() {
+                if !new.executions().any(|named| named == (step, uid)) {
+                    self.named.remove(step);
+                }
+            }
+            for (step, uid) in new.executions() {
+                if !old.executions().any(|named| named == (step, uid)) {
+                    self.named.insert(step.to_owned(), uid.to_owned());
+                }
+            }
+            let why = [
+                "phase",
+                "reason",
+                "failurePhase",
+                "failureCategory",
+                "completionTime",
+            ];
+            self.edited |= why.iter().any(|field| old.text(field) != new.text(field));
+        }
+        if is_suspended(before) != is_suspended(after) {
+            self.budget.extra += 2;
+        }
+    }
+}
+
+/// A child, by its UID.
+#[derive(Debug)]
+pub(super) struct Child {
+    pub(super) kind: ChildKind,
+    /// `namespace/name`
+    pub(super) object: String,
+    pub(super) image: Arc<Value>,
+    pub(super) created: Timestamp,
+    /// The UID of the request that it is of; none for a foreign one.
+    pub(super) request: Option<String>,
+    pub(super) deleting: Option<Timestamp>,
+    pub(super) gone: Option<Timestamp>,
+    /// When it first said what leads on: Completed, Ready; of a workflow also that it executes.
+    pub(super) led: Option<Timestamp>,
+    /// When it first said Completed (an analysis: Ready).
+    pub(super) succeeded: Option<Timestamp>,
+    pub(super) failed: Option<Timestamp>,
+    /// What it said each time that it said something that leads on: the newest few.
+    pub(super) results: Vec<Arc<Value>>,
+}
+
+/// Of a child that says more and more, so many results are kept.
+const MOST_RESULTS: usize = 16;
+
+impl Child {
+    pub(super) fn new(kind: ChildKind, image: &Arc<Value>, now: Timestamp) -> Self {
+        let request = match kind {
+            ChildKind::NotificationRequest => read::label(image),
+            ChildKind::RemediationProcessing
+            | ChildKind::AIAnalysis
+            | ChildKind::WorkflowExecution
+            | ChildKind::KubernetesExecution => read::owner(image),
+        };
+        let mut child = Self {
+            kind,
+            object: read::shown(image),
+            image: Arc::clone(image),
+            created: now,
+            request: request.map(str::to_owned),
+            deleting: None,
+            gone: None,
+            led: None,
+            succeeded: None,
+            failed: None,
+            results: Vec::new(),
+        };
+        child.learn(image, now);
+        child
+    }
+
+    pub(super) fn phase(&self) -> &str {
+        text(&self.image, &["status", "phase"]).unwrap_or_default()
+    }
+
+    /// Whether nothing more is to be expected of it.
+    pub(super) fn is_over(&self) -> bool {
+        self.succeeded.is_some() || self.failed.is_some() || self.gone.is_some()
+    }
+
+    /// Takes the newest image.
+    pub(super) fn learn(&mut self, image: &Arc<Value>, now: Timestamp) {
+        set(&mut self.deleting, is_deleting(image), now);
+        let unchanged = self.image.get("status") == image.get("status") && !self.results.is_empty();
+        self.image = Arc::clone(image);
+        if unchanged {
+            return;
+        }
+        let phase = text(image, &["status", "phase"]).unwrap_or_default();
+        let decision = text(image, &["status", "approval", "decision"]).unwrap_or_default();
+        let (leads, succeeds) = match self.kind {
+            ChildKind::AIAnalysis => {
+                let required =
+                    at(image, &["status", "approval", "required"]) == Some(&Value::Bool(true));
+                let agreed = decision == "Approved" || (!required && decision != "Rejected");
+                let ready = matches!(phase, "Ready" | "Completed") && agreed;
+                (ready, ready)
+            }
+            ChildKind::WorkflowExecution => (
+                matches!(phase, "Executing" | "Running" | "Completed"),
+                phase == "Completed",
+            ),
+            ChildKind::RemediationProcessing
+            | ChildKind::KubernetesExecution
+            | ChildKind::NotificationRequest => (phase == "Completed", phase == "Completed"),
+        };
+        if leads {
+            self.led.get_or_insert(now);
+            if self.results.len() == MOST_RESULTS {
+                self.results.remove(0);
+            }
+            self.results.push(Arc::clone(image));
+        }
+        if succeeds {
+            self.succeeded.get_or_insert(now);
+        }
+        if matches!(phase, "Failed" | "Rejected") || decision == "Rejected" {
+            self.failed.get_or_insert(now);
+        }
+    }
+
+    /// The plan that the orchestrator is to run, as a workflow published it at some time.
+    pub(super) fn planned_step(&self, step: &str) -> Option<(&Value, &Arc<Value>)> {
+        self.results.iter().rev().find_map(|image| {
+            let steps = list(image, &["status", "plan", "steps"]);
+            let found = steps.iter().find(|planned| planned["name"] == step)?;
+            Some((found, image))
+        })
+    }
+}
+
+/// Keeps when something began to hold.
+fn set(since: &mut Option<Timestamp>, holds: bool, now: Timestamp) {
+    if holds {
+        since.get_or_insert(now);
+    } else {
+        *since = None;
+    }
+}

@@ -1,0 +1,278 @@
+//! A status write of the orchestrator's: what it found and what it left. It carries the resourceVersion that it was
+//! decided from, so that what it found is what was decided from.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::read::{self, Status, list};
+use super::state::{Child, Request};
+use super::{Expectations, Findings, Promise, path, times};
+
+/// The largest status, in bytes of JSON.
+const LARGEST_STATUS: usize = 32 * 1024;
+/// The largest of a remediation of one step in which nothing went wrong.
+const LARGEST_ORDINARY_STATUS: usize = 4 * 1024;
+
+pub(super) struct StatusWrite<'a> {
+    pub(super) before: Status<'a>,
+    pub(super) after: Status<'a>,
+    pub(super) at: Timestamp,
+    pub(super) was_deleting: bool,
+    /// Suspended, and not ended.
+    pub(super) was_suspended: bool,
+    pub(super) resumed: Option<Timestamp>,
+    pub(super) request: &'a Request,
+    pub(super) children: &'a BTreeMap<String, Child>,
+    pub(super) expectations: &'a Expectations,
+    pub(super) last_fault: Option<Timestamp>,
+}
+
+impl StatusWrite<'_> {
+    pub(super) fn check(&self, found: &mut Findings<'_>) {
+        path::check(self, found);
+        if self.was_deleting {
+            found.breaks(
+                Promise::S5,
+                "status was written although the request is being deleted",
+            );
+        }
+        if self.before.has_ended() {
+            return;
+        }
+        times::check(self, found);
+        self.check_names(found);
+        self.check_progress(found);
+        self.check_outcome(found);
+        let policy = self.before.0.get("effectivePolicy");
+        if policy.is_some() && policy != self.after.0.get("effectivePolicy") {
+            found.breaks(
+                Promise::S27,
+                "status.effectivePolicy changed while the remediation was under way",
+            );
+        }
+        self.check_size(found);
+    }
+
+    fn check_names(&self, found: &mut Findings<'_>) {
+        for (step, uid) in self.after.executions() {
+            let shown = if step.is_empty() {
+                "the workflow"
+            } else {
+                step
+            };
+            if let Some(known) = self.request.named.get(step).filter(|known| *known != uid) {
+                found.breaks(
+                    Promise::S1,
+                    format!("{shown} was {known} and is {uid} now: it may have acted twice"),
+                );
+            }
+        }
+        for (step, uid) in self.before.executions() {
+            let shown = if step.is_empty() {
+                "the workflow"
+            } else {
+                step
+            };
+            if !self.after.executions().any(|(named, _)| named == step) {
+                found.breaks(
+                    Promise::S1,
+                    format!("{shown} ({uid}) may have acted, and status forgets it"),
+                );
+            }
+        }
+        let stages = ["remediationProcessingRef", "aiAnalysisRef"];
+        let stages = stages
+            .iter()
+            .filter_map(|field| self.after.reference(field));
+        let executions = self.after.executions().map(|(_, uid)| uid);
+        for uid in stages.chain(executions) {
+            if !self.before.names(uid) {
+                self.check_ours(uid, found);
+            }
+        }
+    }
+
+    /// What is newly named belongs to this request.
+    fn check_ours(&self, uid: &str, found: &mut Findings<'_>) {
+        let request = read::uid(&self.request.image);
+        match self.children.get(uid) {
+            None if self.expectations.whole => found.breaks(
+                Promise::S15,
+                format!("status names {uid}, and there is no such object"),
+            ),
+            None => {}
+            Some(child) => match child.request.as_deref() {
+                Some(owner) if owner == request => {}
+                Some(owner) => found.breaks(
+                    Promise::S16,
+                    format!(
+                        "status names {}, which is of another request, {owner}",
+                        child.object
+                    ),
+                ),
+                None => found.breaks(
+                    Promise::S15,
+                    format!("status names {}, which is not ours", child.object),
+                ),
+            },
+        }
+    }
+
+    fn check_progress(&self, found: &mut Findings<'_>) {
+        let (before, after) = (self.before, self.after);
+        for field in ["overallProgress", "stepsCompleted"] {
+            if let (Some(old), new) = (before.number(field), after.number(field).unwrap_or(0))
+                && new < old
+            {
+                found.breaks(
+                    Promise::S23,
+                    format!("status.{field} went from {old} to {new}"),
+                );
+            }
+        }
+        let full = |status: Status<'_>| status.number("overallProgress") == Some(100);
+        let completed = after.phase() == "Completed";
+        if full(after) != completed && full(before) == (before.phase() == "Completed") {
+            found.breaks(
+                Promise::S23,
+                format!(
+                    "the progress in {} is {:?} %",
+                    after.phase(),
+                    after.number("overallProgress")
+                ),
+            );
+        }
+        let (old, new) = (before.steps(), after.steps());
+        for step in new {
+            let was = old.iter().find(|known| known["uid"] == step["uid"]);
+            let (was, is) = (
+                was.is_some_and(|s| s["completed"] == true),
+                step["completed"] == true,
+            );
+            if was && !is {
+                found.breaks(
+                    Promise::S23,
+                    format!("step {} was completed and is not any more", step["step"]),
+                );
+            }
+            let child = step["uid"].as_str().and_then(|uid| self.children.get(uid));
+            if is && !was && child.is_some_and(|child| child.succeeded.is_none()) {
+                found.breaks(
+                    Promise::S24,
+                    format!(
+                        "step {} counts as completed and never said so",
+                        step["step"]
+                    ),
+                );
+            }
+        }
+    }
+
+    fn check_outcome(&self, found: &mut Findings<'_>) {
+        let (before, after) = (self.before, self.after);
+        if after.phase() == "Completed" && before.phase() != "Completed" {
+            if let Some(why) = unsuccessful(after, self.children) {
+                found.breaks(Promise::S24, format!("it was completed, and {why}"));
+            }
+            if !self.request.escalations.is_empty() && !self.request.edited {
+                found.breaks(
+                    Promise::S12,
+                    "it was completed after people were told that it failed",
+                );
+            }
+        }
+        if after.phase() == "Failed" && before.phase() != "Failed" && !self.request.edited {
+            if !self.request.successes.is_empty() {
+                found.breaks(
+                    Promise::S13,
+                    "it failed after people were told that it completed",
+                );
+            }
+            let told = self.request.escalated_for.as_deref();
+            if told.is_some_and(|reason| Some(reason) != after.text("reason")) {
+                found.breaks(
+                    Promise::S13,
+                    format!(
+                        "it failed for {:?}, and the escalation says {told:?}",
+                        after.text("reason")
+                    ),
+                );
+            }
+        }
+    }
+
+    fn check_size(&self, found: &mut Findings<'_>) {
+        let budget = &self.request.budget;
+        let ordinary =
+            budget.extra == 0 && self.after.steps().len() <= 1 && !self.after.has_failed();
+        let most = if ordinary {
+            LARGEST_ORDINARY_STATUS
+        } else {
+            LARGEST_STATUS
+        };
+        let size = size(self.after.0);
+        if size > most && size > self.found_size(most) {
+            found.breaks(
+                Promise::S29,
+                format!("a status of {size} bytes, {most} are allowed"),
+            );
+        }
+    }
+
+    /// What a hand made too large is not ours to answer for.
+    fn found_size(&self, most: usize) -> usize {
+        let size = size(self.before.0);
+        if size > most { size + most } else { 0 }
+    }
+}
+
+/// Why a request cannot have succeeded: something that it ran did not say so.
+pub(super) fn unsuccessful(
+    status: Status<'_>,
+    children: &BTreeMap<String, Child>,
+) -> Option<String> {
+    let workflow = status.reference("workflowExecutionRef");
+    match workflow.and_then(|uid| children.get(uid)) {
+        Some(child) if child.succeeded.is_none() => {
+            return Some(format!(
+                "{} never said Completed: it says `{}`",
+                child.object,
+                child.phase()
+            ));
+        }
+        _ => {}
+    }
+    let unsaid = list(status.0, &["kubernetesExecutionRefs"])
+        .iter()
+        .find_map(|step| {
+            let child = children.get(step["uid"].as_str()?)?;
+            child.succeeded.is_none().then_some(child)
+        });
+    unsaid.map(|child| {
+        format!(
+            "{} never said Completed: it says `{}`",
+            child.object,
+            child.phase()
+        )
+    })
+}
+
+/// The bytes of a value as JSON, without making them.
+pub(super) fn size(value: &Value) -> usize {
+    struct Count(usize);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    // A value in memory is always JSON, and counting cannot fail.
+    let _ = serde_json::to_writer(&mut count, value);
+    count.0
+}

@@ -1,0 +1,153 @@
+//! Changes and deletions of what is there already: S14 to S16 (whose it is), S25 (when), S4 (when an executor starts).
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use remediation_core::kind::ChildKind;
+use serde_json::Value;
+
+use super::read::{self, Status, text};
+use super::state::{Child, Request};
+use super::{Expectations, Findings, Promise};
+
+/// The orchestrator changed a child's metadata or spec, or deleted it.
+pub(super) fn check_child(
+    child: &Child,
+    deletes: bool,
+    requests: &BTreeMap<String, Request>,
+    found: &mut Findings<'_>,
+) {
+    let doing = if deletes { "deleted" } else { "changed" };
+    let uid = read::uid(&child.image);
+    let Some(request) = child
+        .request
+        .as_deref()
+        .and_then(|owner| requests.get(owner))
+    else {
+        let promise = if has_our_name(child, requests) {
+            Promise::S15
+        } else {
+            Promise::S14
+        };
+        return found.breaks(
+            promise,
+            format!("{doing} {}, which is not ours", child.kind),
+        );
+    };
+    if request.gone.is_some() {
+        return found.breaks(
+            Promise::S16,
+            format!("{doing} {}, which is of an earlier request", child.kind),
+        );
+    }
+    let status = request.status();
+    let named = status.names(uid);
+    if deletes && named {
+        found.breaks(
+            Promise::S14,
+            format!("deleted {}, which status names", child.kind),
+        );
+    } else if deletes && !is_straggler(child, status) {
+        found.breaks(
+            Promise::S14,
+            format!(
+                "deleted {}, whose phase is not over: it is {}",
+                child.kind,
+                status.phase()
+            ),
+        );
+    } else if !deletes && !named {
+        found.breaks(
+            Promise::S14,
+            format!("changed {}, which status does not name", child.kind),
+        );
+    }
+}
+
+/// Whether a child is too late: its phase is over, or the whole remediation.
+pub(super) fn is_straggler(child: &Child, status: Status<'_>) -> bool {
+    let last = match child.kind {
+        ChildKind::RemediationProcessing => read::PROCESSING,
+        ChildKind::AIAnalysis => read::ANALYZING,
+        ChildKind::WorkflowExecution | ChildKind::KubernetesExecution => read::EXECUTING,
+        ChildKind::NotificationRequest => return false,
+    };
+    status.has_ended() || status.place().is_some_and(|place| place > last)
+}
+
+/// Whether it stands where one of our children would: the name of a request, a dash, and what follows.
+fn has_our_name(child: &Child, requests: &BTreeMap<String, Request>) -> bool {
+    let infix = match child.kind {
+        ChildKind::RemediationProcessing => "-processing",
+        ChildKind::AIAnalysis => "-aianalysis",
+        ChildKind::WorkflowExecution => "-workflow",
+        ChildKind::KubernetesExecution => "-execution-",
+        ChildKind::NotificationRequest => "-",
+    };
+    requests.values().any(|request| {
+        child
+            .object
+            .strip_prefix(request.object.as_str())
+            .is_some_and(|rest| rest.starts_with(infix))
+    })
+}
+
+/// The orchestrator deleted a request.
+pub(super) fn check_request(
+    request: &Request,
+    at: Timestamp,
+    expectations: &Expectations,
+    found: &mut Findings<'_>,
+) {
+    let status = request.status();
+    let Some(ended) = status.time("completionTime") else {
+        return found.breaks(
+            Promise::S25,
+            format!(
+                "the request was deleted in {}, before it ended",
+                status.phase()
+            ),
+        );
+    };
+    let Some(ttl) = status.ttl() else { return };
+    let expiry = ended.plus(ttl);
+    if at + expectations.skew < expiry.moment() {
+        found.breaks(
+            Promise::S25,
+            format!("the request was deleted before it expired at {expiry}"),
+        );
+    }
+}
+
+/// S4: an executor that obeys the contract started.
+pub(super) fn check_start(
+    child: &Child,
+    after: &Value,
+    at: Timestamp,
+    request: &Request,
+    expectations: &Expectations,
+    found: &mut Findings<'_>,
+) {
+    let status = request.status();
+    let long = |since: Option<Timestamp>| since.is_some_and(|since| since + expectations.lag < at);
+    let why = if !request.named.values().any(|uid| uid == read::uid(after)) {
+        "status never named it".to_owned()
+    } else if long(request.ended) || long(request.left[read::EXECUTING]) {
+        "its phase was over".to_owned()
+    } else if long(request.suspended) {
+        "the request is suspended".to_owned()
+    } else {
+        let not_after = text(after, &["spec", "notAfter"]).and_then(read::time);
+        let Some(latest) = not_after.max(status.time("nextDeadline")) else {
+            return;
+        };
+        if latest.moment() + expectations.lag + expectations.skew >= at {
+            return;
+        }
+        format!("the latest moment was {latest}")
+    };
+    found.breaks(
+        Promise::S4,
+        format!("{} started although {why}", child.kind),
+    );
+}

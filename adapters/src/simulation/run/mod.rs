@@ -1,0 +1,84 @@
+//! Whole runs of the operator in a simulated cluster, under virtual time, with everything that can go wrong.
+//!
+//! ```text
+//! seed → Plan → run → Report: violations of promises, what was reached, what became of each request
+//! ```
+//!
+//! The operator is the one that ships, with its watches, caches, queue and election; it speaks JSON to the API server
+//! of [`super::api_server`] through [`kube::Client`]. A run has two parts: until [`Plan::safety_ms`] troubles happen;
+//! then everything heals that is not said to last for ever, and every request must come to its end.
+//!
+//! The same plan gives the same run, to the byte: all chance is in the plan, all time is virtual, all tasks run on one
+//! thread.
+
+mod clock;
+mod cluster;
+mod faults;
+mod hand;
+mod link;
+mod people;
+mod plan;
+mod random;
+mod reach;
+mod replica;
+mod swarm;
+mod template;
+mod witness;
+
+use std::collections::BTreeMap;
+
+pub use cluster::run;
+pub use plan::{Asked, CallFault, Deed, InFlight, Plan, Stream, StreamFault, Trouble, When};
+pub use reach::Reach;
+pub use replica::Wrap;
+pub use witness::End;
+
+/// How a plan is run.
+#[derive(Clone)]
+pub struct Options {
+    /// Stands between the operators and their calls; [`Options::default`] puts nothing there.
+    pub wrap: Wrap,
+    /// Whether every call and write is written down.
+    pub trace: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            wrap: std::sync::Arc::new(|calls| calls),
+            trace: false,
+        }
+    }
+}
+
+/// A promise that was not kept.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Broken {
+    /// Which promise: `S1`, `L2`, …
+    pub promise: String,
+    /// What it says.
+    pub says: String,
+    /// What happened, in words.
+    pub story: String,
+    /// When, in milliseconds of virtual time from the start.
+    pub at_ms: u64,
+}
+
+/// What came of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Promises that were not kept, in order.
+    pub broken: Vec<Broken>,
+    /// What was reached.
+    pub reach: Reach,
+    /// Every call and write, a line each, where that was asked for.
+    pub trace: String,
+    /// What became of each request.
+    pub ends: BTreeMap<String, End>,
+    /// How many remediations came to an end.
+    pub lifecycles: u64,
+    /// How many calls the operators made, of each stream.
+    pub calls: BTreeMap<Stream, u32>,
+    /// How much virtual time it took, in milliseconds.
+    pub lasted_ms: u64,
+}
