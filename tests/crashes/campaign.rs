@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use jiff::Timestamp;
 use remediation_adapters::simulation::api_server::SystemClock;
 use remediation_adapters::simulation::children::{Children, Options, Scripts};
 use tokio::sync::watch;
@@ -16,8 +17,9 @@ use tokio::sync::watch;
 use crate::check::{Violation, violations};
 use crate::crew::Replica;
 use crate::harness::{
-    Context, ControlPlane, DEADLINE, Failure, POLICY_WITH_COMMITS, Result, User as Account, until,
+    AuditMark, Context, ControlPlane, DEADLINE, Failure, Result, User as Account, until,
 };
+use crate::judge::judge;
 use crate::kills::{Kills, keep_killing};
 use crate::proxy::{Call, Counts, Fault, Proxy, Rates};
 use crate::random::Random;
@@ -69,6 +71,8 @@ pub(crate) struct Cluster {
     /// What the run leaves for people: the logs and the story.
     pub(crate) folder: PathBuf,
     story: Arc<Mutex<String>>,
+    /// When the test made something go wrong, apart from what the proxies did.
+    disturbed: Mutex<Vec<Timestamp>>,
     began: Instant,
 }
 
@@ -82,7 +86,7 @@ impl Cluster {
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).context(|| format!("creating {}", folder.display()))?;
         let crds = remediation_adapters::kubernetes::crd::all();
-        let plane = ControlPlane::start_audited(&crds, POLICY_WITH_COMMITS).await?;
+        let plane = ControlPlane::start(&crds).await?;
         let manifests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/manifests");
         for file in ["namespace.yaml", "rbac.yaml"] {
             let file = manifests.join(file).display().to_string();
@@ -117,6 +121,7 @@ impl Cluster {
             kubeconfig,
             folder,
             story: Arc::default(),
+            disturbed: Mutex::default(),
             began: Instant::now(),
         })
     }
@@ -133,12 +138,39 @@ impl Cluster {
         let _ = writeln!(story, "{:9.3} {what}", self.began.elapsed().as_secs_f32());
     }
 
+    /// Tells of a crash, and remembers that something was made to go wrong.
+    pub(crate) fn disturb(&self, what: &str) {
+        self.tell(what);
+        let mut disturbed = self
+            .disturbed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        disturbed.push(Timestamp::now());
+    }
+
     /// What broke, now that nothing happens any more.
-    pub(crate) fn violations(&self, stories: &[Story]) -> Result<Vec<Violation>> {
-        self.user.recorder.check_complete()?;
-        let started = self.children.started();
+    pub(crate) fn violations(
+        &self,
+        stories: &[Story],
+        proxies: &[&Proxy],
+    ) -> Result<Vec<Violation>> {
         let recorder = &self.user.recorder;
-        Ok(recorder.look(|history| violations(history, &started, stories)))
+        recorder.check_complete()?;
+        let started = self.children.started();
+        let mut faults = self
+            .disturbed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        for proxy in proxies {
+            faults.extend(proxy.injected());
+        }
+        let audit = self.plane.audit_text(AuditMark::default())?;
+        recorder.look(|history| {
+            let mut found = violations(history, &started, stories);
+            found.extend(judge(history, &audit, &faults, true)?);
+            Ok(found)
+        })
     }
 
     /// Puts what is needed to understand a violation into the folder.
@@ -171,7 +203,7 @@ pub(crate) async fn run(settings: Settings) -> Result<Report> {
     let violations = match &outcome {
         Ok(report) => report.violations.clone(),
         Err(failure) => vec![Violation {
-            promise: "the run itself",
+            promise: "the run itself".to_owned(),
             what: format!("{failure:?}"),
         }],
     };
@@ -195,7 +227,7 @@ async fn run_on(cluster: &Cluster, settings: Settings) -> Result<Report> {
         restarts: AtomicUsize::new(0),
     };
     let stories = {
-        let tell = |what: String| cluster.tell(&what);
+        let tell = |what: String| cluster.disturb(&what);
         let killing = keep_killing(&mut replica, random.fork("kills"), &killed, stopped, tell);
         let living = async {
             let lived = run.live(&random).await;
@@ -208,7 +240,7 @@ async fn run_on(cluster: &Cluster, settings: Settings) -> Result<Report> {
     };
     let took = cluster.began.elapsed();
     let mut violations = come_to_rest(cluster, &mut replica).await?;
-    violations.extend(cluster.violations(&stories)?);
+    violations.extend(cluster.violations(&stories, &[&proxy])?);
     Ok(Report {
         stories,
         kills: killed.borrow().clone(),
@@ -278,9 +310,9 @@ impl Run<'_> {
         loop {
             let (calls, watches) = match random.below(4) {
                 0 => (0, 0),
-                1 => (30, 10),
-                2 => (80, 40),
-                _ => (160, 80),
+                1 => (30, 40),
+                2 => (80, 120),
+                _ => (160, 250),
             };
             let counts = self.proxy.counts();
             let mut only = missing_faults(&counts);
@@ -334,7 +366,7 @@ async fn come_to_rest(cluster: &Cluster, replica: &mut Replica) -> Result<Vec<Vi
     replica.ready(START_DEADLINE).await?;
     if let Err(failure) = recorder.until_quiet(QUIET, START_DEADLINE).await {
         violations.push(Violation {
-            promise: "L2",
+            promise: "L2".to_owned(),
             what: format!("{failure:?}"),
         });
     }
@@ -356,7 +388,7 @@ async fn come_to_rest(cluster: &Cluster, replica: &mut Replica) -> Result<Vec<Vi
     if !written.is_empty() {
         let what = format!("a restart at rest made writes: {written:?}");
         violations.push(Violation {
-            promise: "S22",
+            promise: "S22".to_owned(),
             what,
         });
     }

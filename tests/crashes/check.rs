@@ -16,7 +16,7 @@ use crate::story::Story;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Violation {
     /// Its number, `S12`.
-    pub(crate) promise: &'static str,
+    pub(crate) promise: String,
     /// Whose, and how.
     pub(crate) what: String,
 }
@@ -43,8 +43,9 @@ pub(crate) fn violations(
     let lives = lives(&history.versions);
     let mut found = Vec::new();
     for (uid, life) in &lives {
-        let mut broken = |promise, what: String| {
+        let mut broken = |promise: &str, what: String| {
             let what = format!("{} ({uid}): {what}", life.name);
+            let promise = promise.to_owned();
             found.push(Violation { promise, what });
         };
         named_once(life, &mut broken);
@@ -191,14 +192,14 @@ fn starts(lives: &BTreeMap<String, Life>, started: &[Started], found: &mut Vec<V
         let same = (start.request_uid.as_str(), start.name.as_str());
         if let Some(first) = once.insert(same, &start.uid) {
             found.push(Violation {
-                promise: "S1",
+                promise: "S1".to_owned(),
                 what: format!("{} started as {first} and as {}", start.name, start.uid),
             });
         }
         let life = lives.get(&start.request_uid);
         if !life.is_some_and(|life| life.named.values().any(|uids| uids.contains(&start.uid))) {
             found.push(Violation {
-                promise: "S4",
+                promise: "S4".to_owned(),
                 what: format!("{} started and no status names {}", start.name, start.uid),
             });
         }
@@ -217,7 +218,7 @@ fn ends(
         if story.ends_gone() != now.is_none() {
             let word = if now.is_some() { "still there" } else { "gone" };
             found.push(Violation {
-                promise: "L6",
+                promise: "L6".to_owned(),
                 what: format!("{} ({:?}) is {word}", story.name, story.tale),
             });
             continue;
@@ -234,7 +235,7 @@ fn ends(
         let Some(status) = status else {
             if !story.ends.is_empty() {
                 found.push(Violation {
-                    promise: "L2",
+                    promise: "L2".to_owned(),
                     what: format!("{} ({:?}) never ended", story.name, story.tale),
                 });
             }
@@ -246,7 +247,7 @@ fn ends(
             });
         if !fits || !status["completionTime"].is_string() {
             found.push(Violation {
-                promise: "L2",
+                promise: "L2".to_owned(),
                 what: format!(
                     "{} ({:?}) is {} {}: {}, and may only be {:?}",
                     story.name,
@@ -271,7 +272,7 @@ fn stragglers(lives: &BTreeMap<String, Life>, history: &History, found: &mut Vec
         let named = |life: &Life| life.named.values().any(|uids| uids.contains(&uid));
         if !life.is_some_and(|life| !life.gone && named(life)) {
             found.push(Violation {
-                promise: "L14",
+                promise: "L14".to_owned(),
                 what: format!(
                     "{} ({uid}) of {owner} is left, and no status names it",
                     object.name_any()

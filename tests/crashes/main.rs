@@ -12,6 +12,7 @@ mod harness;
 mod campaign;
 mod check;
 mod crew;
+mod judge;
 mod kills;
 mod lifecycles;
 mod proxy;

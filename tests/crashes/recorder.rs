@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures::TryStreamExt;
 use http_body_util::BodyExt;
+use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use kube::api::DynamicObject;
 use kube::client::Body;
@@ -28,6 +29,8 @@ pub(crate) struct Version {
     pub(crate) kind: String,
     /// The resource version: etcd's revision, which orders all commits.
     pub(crate) at: u64,
+    /// When etcd told of it.
+    pub(crate) seen: Timestamp,
     /// Whether this is the object's end.
     pub(crate) gone: bool,
     pub(crate) object: DynamicObject,
@@ -75,6 +78,7 @@ impl History {
         self.versions.push(Version {
             kind: kind.to_owned(),
             at,
+            seen: Timestamp::now(),
             gone,
             object,
         });

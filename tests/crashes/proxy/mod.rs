@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use jiff::Timestamp;
 use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde_json::{Value, json};
@@ -60,6 +61,8 @@ struct State {
     random: Random,
     rates: Rates,
     counts: Counts,
+    /// When each fault was injected.
+    injected: Vec<Timestamp>,
     trap: Option<Trap>,
     /// How long a watch that fell silent stays open.
     silence: Duration,
@@ -86,6 +89,7 @@ impl Proxy {
                 random,
                 rates: Rates::none(),
                 counts: Counts::new(),
+                injected: Vec::new(),
                 trap: None,
                 silence: Duration::from_secs(2),
                 writes: Vec::new(),
@@ -130,6 +134,11 @@ impl Proxy {
     /// How often each fault was injected so far.
     pub(crate) fn counts(&self) -> Counts {
         self.shared.state().counts.clone()
+    }
+
+    /// When each fault was injected.
+    pub(crate) fn injected(&self) -> Vec<Timestamp> {
+        self.shared.state().injected.clone()
     }
 
     /// How many requests have arrived so far.
@@ -178,13 +187,20 @@ impl Drop for Proxy {
     }
 }
 
+impl State {
+    fn count(&mut self, fault: Fault) {
+        *self.counts.entry(fault).or_default() += 1;
+        self.injected.push(Timestamp::now());
+    }
+}
+
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn count(&self, fault: Fault) {
-        *self.state().counts.entry(fault).or_default() += 1;
+        self.state().count(fault);
     }
 
     fn millis(&self, least: u64, most: u64) -> Duration {

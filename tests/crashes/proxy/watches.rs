@@ -99,7 +99,7 @@ fn draw(shared: &Shared, event: bool) -> Option<Fault> {
     if !event && matches!(fault, Fault::WatchTruncated | Fault::WatchLagging) {
         return None;
     }
-    *state.counts.entry(fault).or_default() += 1;
+    state.count(fault);
     Some(fault)
 }
 

@@ -4,27 +4,18 @@ use super::{Context, ControlPlane, Failure, Result, until};
 use serde::Deserialize;
 use std::{io::Read, io::Seek, io::SeekFrom, time::Duration};
 
-/// Who did what, without bodies. Health checks and the API server's talk with itself are left out.
+/// Who did what; for what is written to the project's kinds with bodies, so that the promises can be checked. Health checks and
+/// the API server's talk with itself are left out.
 pub(super) const POLICY: &str = r#"
 apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
+omitManagedFields: true
 rules:
   - level: None
     nonResourceURLs: ["/healthz*", "/livez*", "/readyz*"]
   - level: None
     users: ["system:apiserver"]
-  - level: Metadata
-"#;
-
-/// The same, with the bodies of what changes the project's own objects, so that each commit can be read.
-pub(crate) const POLICY_WITH_COMMITS: &str = r#"
-apiVersion: audit.k8s.io/v1
-kind: Policy
-omitStages: [RequestReceived]
-rules:
-  - level: None
-    nonResourceURLs: ["/healthz*", "/livez*", "/readyz*"]
   - level: RequestResponse
     verbs: [create, update, patch, delete, deletecollection]
     resources:
@@ -34,8 +25,6 @@ rules:
       - group: workflowexecution.kubernaut.ai
       - group: kubernetesexecution.kubernaut.ai
       - group: notification.kubernaut.ai
-  - level: None
-    users: ["system:apiserver"]
   - level: Metadata
 "#;
 
@@ -135,22 +124,27 @@ impl ControlPlane {
 
     /// The requests that were written since `mark`.
     pub(crate) fn audit_since(&self, mark: AuditMark) -> Result<Vec<AuditEvent>> {
+        self.audit_text(mark)?
+            .lines()
+            .map(|line| serde_json::from_str(line).context(|| format!("the audit event {line}")))
+            .collect()
+    }
+
+    /// The lines that were written since `mark`, as they are.
+    pub(crate) fn audit_text(&self, mark: AuditMark) -> Result<String> {
         let path = self.audit_log();
         let reading = || format!("reading the audit log {}", path.display());
         let mut file = match std::fs::File::open(&path) {
             Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(String::new()),
             Err(error) => return Err(error).context(reading),
         };
         file.seek(SeekFrom::Start(mark.0)).context(reading)?;
         let mut text = String::new();
         file.read_to_string(&mut text).context(reading)?;
         // A last line without its end is still being written.
-        let complete = text.rfind('\n').map_or("", |end| &text[..end]);
-        complete
-            .lines()
-            .map(|line| serde_json::from_str(line).context(|| format!("the audit event {line}")))
-            .collect()
+        text.truncate(text.rfind('\n').map_or(0, |end| end + 1));
+        Ok(text)
     }
 
     /// Waits until `count` or more requests since `mark` match, and returns all that match then.

@@ -52,14 +52,6 @@ impl ControlPlane {
     /// Starts a control plane for the caller alone. The garbage collector knows the kinds of `crds`
     /// from the start; it finds others only within 30 s.
     pub(crate) async fn start(crds: &[CustomResourceDefinition]) -> Result<Self> {
-        Self::start_audited(crds, audit::POLICY).await
-    }
-
-    /// The same, with an audit policy of the caller's.
-    pub(crate) async fn start_audited(
-        crds: &[CustomResourceDefinition],
-        audit_policy: &str,
-    ) -> Result<Self> {
         let binaries = tokio::task::spawn_blocking(Binaries::locate).await??;
         let begin = Instant::now();
         let (folder, folder_lock) = new_folder()?;
@@ -75,7 +67,7 @@ impl ControlPlane {
             api_server: Mutex::new(None),
             numbers: AtomicU32::new(0),
         };
-        std::fs::write(plane.folder.join("audit-policy.yaml"), audit_policy)?;
+        std::fs::write(plane.folder.join("audit-policy.yaml"), audit::POLICY)?;
         std::fs::write(plane.folder.join("tokens.csv"), access::token_file())?;
         plane.write_kubeconfigs()?;
         plane.start_api_server().await?;

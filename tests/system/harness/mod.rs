@@ -23,7 +23,7 @@ mod supervised;
 mod wait;
 
 pub(crate) use access::User;
-pub(crate) use audit::{AuditEvent, POLICY_WITH_COMMITS};
+pub(crate) use audit::{AuditEvent, AuditMark};
 pub(crate) use control_plane::ControlPlane;
 pub(crate) use crds::{apply_crd, custom_resource};
 pub(crate) use operator::{Operator, sum_of};
