@@ -154,23 +154,39 @@ impl Cluster {
         stories: &[Story],
         proxies: &[&Proxy],
     ) -> Result<Vec<Violation>> {
+        let started = self.children.started();
         let recorder = &self.user.recorder;
         recorder.check_complete()?;
-        let started = self.children.started();
-        let mut faults = self
+        let mut found = recorder.look(|history| violations(history, &started, stories));
+        found.extend(self.judged(proxies)?);
+        Ok(found)
+    }
+
+    /// The same, as far as the project's own checker sees it.
+    pub(crate) fn judged(&self, proxies: &[&Proxy]) -> Result<Vec<Violation>> {
+        let disturbed = self
             .disturbed
             .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        for proxy in proxies {
-            faults.extend(proxy.injected());
-        }
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut faults = disturbed.clone();
+        faults.extend(proxies.iter().flat_map(|proxy| proxy.injected()));
         let audit = self.plane.audit_text(AuditMark::default())?;
-        recorder.look(|history| {
-            let mut found = violations(history, &started, stories);
-            found.extend(judge(history, &audit, &faults, true)?);
-            Ok(found)
-        })
+        let recorder = &self.user.recorder;
+        recorder.look(|history| judge(history, &audit, &faults, true))
+    }
+
+    /// The end of a run that has come to rest: an error where a promise was broken.
+    pub(crate) fn close(&self, proxies: &[&Proxy], stories: &[Story]) -> Result {
+        let violations = self.violations(stories, proxies)?;
+        if violations.is_empty() {
+            return Ok(());
+        }
+        self.keep(&violations)?;
+        Err(Failure::new(format!(
+            "{} violations, see {}: {violations:#?}",
+            violations.len(),
+            self.folder.display()
+        )))
     }
 
     /// Puts what is needed to understand a violation into the folder.

@@ -70,7 +70,7 @@ pub(crate) async fn keep_killing(
 ) -> Result {
     let mut targets: Vec<(&str, Place)> = POINTS
         .into_iter()
-        .flat_map(|point| Place::ALL.map(|place| (point, place)))
+        .flat_map(|point| Place::OF_DEATH.map(|place| (point, place)))
         .collect();
     random.shuffle(&mut targets);
     replica.start()?;
@@ -82,12 +82,17 @@ pub(crate) async fn keep_killing(
             progress.send_modify(|kills| kills.starting += 1);
             told(format!("killed {after:?} after its start"));
         } else {
-            // Those that have not been seen yet first; then any.
+            // Calls at which it has not died yet first, then the other sides of calls, then any.
             let kills = progress.borrow().clone();
-            let unseen = |(point, place): &&(&str, Place)| {
+            let missing = kills.missing();
+            let unseen = |(point, place): &&(&'static str, Place)| {
                 !kills.at.contains_key(&((*point).to_owned(), *place))
             };
-            let next = targets.iter().find(unseen).copied();
+            let next = targets
+                .iter()
+                .find(|(point, _)| missing.contains(point))
+                .or_else(|| targets.iter().find(unseen))
+                .copied();
             let target = next.or_else(|| random.pick(&targets).copied());
             kill_at(replica, &mut random, target, progress, &mut stop, &told).await?;
             // One that does not come by now may come later.

@@ -10,6 +10,7 @@
 mod harness;
 
 mod campaign;
+mod canaries;
 mod check;
 mod crew;
 mod judge;
@@ -18,5 +19,7 @@ mod lifecycles;
 mod proxy;
 mod random;
 mod recorder;
+mod replicas;
+mod silence;
 mod story;
 mod user;

@@ -39,6 +39,8 @@ pub(crate) enum Tale {
     ProcessingDeleted,
     WorkflowDeleted,
     RetainedNoTime,
+    /// Takes longer than the others: only where a test asks for it.
+    SlowProcessing,
 }
 
 /// What the user does, once the request has reached a phase (or has ended).
@@ -212,6 +214,10 @@ impl Tale {
                 act = Some(("Executing", Act::DeleteChild(child)));
                 // One that completed before it was deleted counts.
                 vec![failed("ChildDeleted"), COMPLETED]
+            }
+            Self::SlowProcessing => {
+                script.processing = Stage::lasting(Duration::from_secs(15));
+                vec![COMPLETED]
             }
             Self::RetainedNoTime => {
                 spec["ttlSecondsAfterFinished"] = json!(0);

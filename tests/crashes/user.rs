@@ -24,6 +24,13 @@ pub(crate) struct User {
 }
 
 impl User {
+    /// Plays all these stories at once, to their ends.
+    pub(crate) async fn play_all(&self, stories: &[Story]) -> Result {
+        futures::future::try_join_all(stories.iter().map(|story| self.play(story)))
+            .await
+            .map(|_| ())
+    }
+
     /// Plays a story to its end.
     pub(crate) async fn play(&self, story: &Story) -> Result {
         let outcome = self.play_out(story).await;

@@ -169,6 +169,9 @@ impl Exchange {
             }
             // Letting go is dropping, which is an error here.
             let _ = released.await;
+            if trap.place == Place::Held {
+                return self.pass().await;
+            }
         }
         self.reset()
     }

@@ -67,7 +67,6 @@ struct State {
     /// How long a watch that fell silent stays open.
     silence: Duration,
     writes: Vec<Arrived>,
-    requests: u64,
     /// Each creation of this resource is made once more under another name: a canary.
     twin: Option<&'static str>,
 }
@@ -93,7 +92,6 @@ impl Proxy {
                 trap: None,
                 silence: Duration::from_secs(2),
                 writes: Vec::new(),
-                requests: 0,
                 twin: None,
             }),
             late: AtomicUsize::new(0),
@@ -139,11 +137,6 @@ impl Proxy {
     /// When each fault was injected.
     pub(crate) fn injected(&self) -> Vec<Timestamp> {
         self.shared.state().injected.clone()
-    }
-
-    /// How many requests have arrived so far.
-    pub(crate) fn requests(&self) -> u64 {
-        self.shared.state().requests
     }
 
     /// The writes that arrived so far.
@@ -210,7 +203,6 @@ impl Shared {
     /// A request arrived; returns the trap that it springs.
     fn arrived(&self, call: &Call) -> Option<Trap> {
         let mut state = self.state();
-        state.requests += 1;
         if call.is_write() {
             state.writes.push(Arrived {
                 at: Instant::now(),

@@ -13,10 +13,13 @@ pub(crate) enum Place {
     After,
     /// The call is applied some time later, when another process may be at work.
     Late,
+    /// The call is applied, and answered, once the world goes on.
+    Held,
 }
 
 impl Place {
-    pub(crate) const ALL: [Self; 3] = [Self::Before, Self::After, Self::Late];
+    /// Where a process that made the call can die.
+    pub(crate) const OF_DEATH: [Self; 3] = [Self::Before, Self::After, Self::Late];
 }
 
 /// Springs once, at the first call that matches.
