@@ -4,6 +4,7 @@
 //! Every scenario is written once and runs on two backends: the real binary on a real kube-apiserver, and the same
 //! operator in this process on the simulated API server. [`on_both_backends!`] makes the two tests.
 
+mod judge;
 mod real;
 mod simulated;
 
@@ -129,8 +130,12 @@ impl Stage {
         })
     }
 
-    /// Ends the stage; a failed scenario's error is shown with what the operator did.
+    /// Ends the stage; a failed scenario's error, or a promise that was broken in it, is shown with what the operator did.
     pub(crate) async fn close(self, outcome: Result) -> Result {
+        let outcome = outcome.and_then(|()| match &self.backend {
+            Backend::Real(real) => real.judge(&self.namespace),
+            Backend::Simulated(simulated) => simulated.judge(),
+        });
         let told = match self.backend {
             Backend::Real(real) => real.close().await,
             Backend::Simulated(simulated) => simulated.close().await,

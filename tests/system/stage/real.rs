@@ -4,11 +4,15 @@ use std::ops::Deref;
 
 use kube::Client;
 
-use crate::harness::{ControlPlane, DEADLINE, Failure, Operator, Result, User};
+use super::judge::judge_audited;
+use crate::harness::{AuditMark, ControlPlane, DEADLINE, Failure, Operator, Result, User};
 
 pub(super) struct Real {
     plane: Plane,
     operator: Option<Operator>,
+    begin: AuditMark,
+    /// How often an operator was killed.
+    kills: u32,
 }
 
 /// Whose control plane it is.
@@ -30,11 +34,14 @@ impl Deref for Plane {
 
 impl Real {
     pub(super) async fn start(plane: Plane, scenario: &str) -> Result<(Self, Client, String)> {
+        let begin = plane.audit_mark();
         let namespace = plane.namespace(&short(scenario)).await?;
         let client = plane.client(User::ChildControllers).await?;
         let mut real = Self {
             plane,
             operator: None,
+            begin,
+            kills: 0,
         };
         real.start_operator(&namespace).await?;
         Ok((real, client, namespace))
@@ -53,6 +60,7 @@ impl Real {
     pub(super) fn kill(&mut self) {
         if let Some(operator) = self.operator.take() {
             operator.kill9();
+            self.kills += 1;
         }
     }
 
@@ -61,6 +69,11 @@ impl Real {
             Some(operator) => operator.metric(name, labels).await,
             None => Err(Failure::new("no operator is running")),
         }
+    }
+
+    /// An error that names each promise that was broken in the scenario's namespace.
+    pub(super) fn judge(&self, namespace: &str) -> Result {
+        judge_audited(&self.plane, self.begin, namespace, self.kills)
     }
 
     /// Ends the operator in order, and tells what it logged.

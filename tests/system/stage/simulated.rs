@@ -9,17 +9,26 @@ use kube::{Client, ResourceExt};
 use remediation_adapters::clock;
 use remediation_adapters::kubernetes::crd;
 use remediation_adapters::kubernetes::operator::{Operator, OperatorSettings};
-use remediation_adapters::simulation::api_server::{ApiServer, Options, SystemClock};
+use remediation_adapters::simulation::api_server::{
+    ApiServer, Options, RequestOutcome, SystemClock,
+};
 use remediation_adapters::telemetry::Metrics;
 use tokio::task::JoinHandle;
 
+use super::judge::Recorder;
 use crate::harness::{DEADLINE, Failure, Result, sum_of, until};
+
+/// What the operator is called there, as on a real one.
+const USER_AGENT: &str = "remediation-orchestrator/test";
 
 pub(super) struct Simulated {
     server: ApiServer,
     operator: Option<JoinHandle<()>>,
     metrics: Metrics,
     garbage: JoinHandle<()>,
+    recorder: Arc<Recorder>,
+    /// How often an operator was killed.
+    kills: u32,
 }
 
 impl Simulated {
@@ -43,12 +52,16 @@ impl Simulated {
             .create(&PostParams::default(), &object)
             .await?
             .name_any();
+        let recorder = Arc::new(Recorder::default());
+        server.set_commit_observer(Some(recorder.clone()));
         let garbage = server.spawn_garbage_collector(Duration::from_millis(20));
         let mut simulated = Self {
             server,
             operator: None,
             metrics: Metrics::new(),
             garbage,
+            recorder,
+            kills: 0,
         };
         simulated.start_operator(&namespace).await?;
         Ok((simulated, client, namespace))
@@ -61,11 +74,36 @@ impl Simulated {
             ..OperatorSettings::default()
         };
         let clock = Arc::new(clock::SystemClock);
-        let operator = Operator::new(self.server.client(), clock, settings, self.metrics.clone());
+        let operator = Operator::new(self.client(), clock, settings, self.metrics.clone());
         let health = operator.health();
         self.operator = Some(tokio::spawn(operator.run(std::future::pending())));
         let synced = until(DEADLINE, async || health.is_synced().then_some(())).await;
         synced.ok_or_else(|| Failure::new("the operator in this process is not synced"))
+    }
+
+    /// The operator's client, which names itself.
+    fn client(&self) -> Client {
+        let named = tower::ServiceBuilder::new()
+            .map_request(|mut request: http::Request<kube::client::Body>| {
+                let name = http::HeaderValue::from_static(USER_AGENT);
+                request.headers_mut().insert(http::header::USER_AGENT, name);
+                request
+            })
+            .service(self.server.service());
+        Client::new(named, "default")
+    }
+
+    /// An error that names each promise that was broken.
+    pub(super) fn judge(&self) -> Result {
+        let refused = self.server.requests().into_iter().filter(|request| {
+            let failed = match request.outcome {
+                RequestOutcome::Answered(code) => code >= 400,
+                RequestOutcome::Lost => true,
+            };
+            failed && request.user_agent == USER_AGENT
+        });
+        let refused = u32::try_from(refused.count()).unwrap_or(u32::MAX);
+        self.recorder.judge(refused.saturating_add(self.kills))
     }
 
     /// Ends the operator wherever it is, as SIGKILL would.
@@ -74,6 +112,7 @@ impl Simulated {
             operator.abort();
             // It was aborted: there is nothing to be learned from its end.
             let _ = operator.await;
+            self.kills += 1;
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use remediation_core::kind::ChildKind;
 use remediation_core::time::Time;
 use serde_json::Value;
@@ -229,14 +229,26 @@ impl Creation<'_> {
                 if !self.any_result(ChildKind::AIAnalysis, known) {
                     return Some("spec.recommendations are no AIAnalysis's result".to_owned());
                 }
-                let overall = self.request.status().overall_deadline();
-                let not_after = text(spec, &["notAfter"]).and_then(read::time);
-                (overall.is_some() && not_after != overall).then(|| {
-                    format!("spec.notAfter is {not_after:?}, the overall deadline is {overall:?}")
-                })
+                self.wrong_not_after(spec)
             }
             ChildKind::KubernetesExecution => self.wrong_step(spec),
         }
+    }
+
+    /// A workflow's latest moment is the overall deadline, with the pause that is ending as it is created.
+    fn wrong_not_after(&self, spec: &Value) -> Option<String> {
+        let status = self.request.status();
+        let earliest = status.overall_deadline()?;
+        let ending = status
+            .time("suspendedSince")
+            .map_or(SignedDuration::ZERO, |since| {
+                (self.at + self.expectations.skew).duration_since(since.moment())
+            });
+        let latest = earliest.moment() + ending;
+        let not_after = text(spec, &["notAfter"]).and_then(read::time);
+        let fits = not_after.is_some_and(|time| time >= earliest && time.moment() <= latest);
+        (!fits)
+            .then(|| format!("spec.notAfter is {not_after:?}, the overall deadline is {earliest}"))
     }
 
     fn any_result(&self, kind: ChildKind, fits: impl Fn(&Value) -> bool) -> bool {
@@ -267,7 +279,8 @@ impl Creation<'_> {
         let status = self.request.status();
         let not_after = text(spec, &["notAfter"]).and_then(read::time)?;
         let latest = status.overall_deadline()?;
-        (not_after > latest)
+        let pausing = status.text("suspendedSince").is_some();
+        (not_after > latest && !pausing)
             .then(|| format!("spec.notAfter is {not_after}, after the overall deadline {latest}"))
     }
 }

@@ -5,6 +5,7 @@
 //! and durations, and none of its rules. What a hand wrote is no breach of ours: each write of ours is judged by what
 //! it found.
 
+pub mod audit;
 mod budget;
 mod commit;
 mod creation;

@@ -1,0 +1,95 @@
+//! The page of the promises is written from the table in the code.
+
+use remediation_adapters::simulation::promises::{Layer, Shown, TABLE};
+
+const INTRODUCTION: &str = "# Promises
+
+This page is written from the code: `UPDATE=1 cargo test -p remediation-adapters --features simulation --test promises`
+renews it.
+
+No remediation acts twice, none is forgotten, no failure goes unreported, whatever crashes, lags or is edited by hand.
+These are the sentences in which that is stated, numbered so that tests and comments can name them: S for what never
+happens, L for what happens in the end, once faults have stopped.
+
+## The checker
+
+`adapters/src/simulation/promises` reads every committed write to a request and its children, in the API server's order,
+and says which promise the history breaks. It is written from the sentences below: it shares the names of kinds and the
+forms of times with the core, and none of its rules. It judges
+
+* each scenario on the simulated API server and on a real one (`cargo test -p remediation-orchestrator --test system`),
+* each run of the simulation, with its faults,
+* any audit log of a real API server that logs the project's kinds at the level `RequestResponse`.
+
+What it bears with, and no more:
+
+* A status write carries the resourceVersion that it was decided from, so it is judged by what it found. What a hand wrote
+  is found, and is no breach of ours.
+* A creation may be decided from a view that lags, and may land late. It may come after the suspension, the end or the
+  deletion of its request by as much as the run allows for (`Expectations::lag`, one second where nothing is made to lag),
+  and not by more.
+* Clocks may differ by as much as the run says (`Expectations::skew`, nothing by default).
+* Each fault, each change by hand, each failing child allows three writes more than the ten of S28; each further step two;
+  each change of a workflow's progress one.
+
+Each promise that a history can show has a canary: a history that breaks that promise, and is reported as that and as
+nothing else (`adapters/tests/promises/broken.rs`).
+
+## The table
+
+";
+
+#[test]
+fn the_committed_page_of_promises_is_current() {
+    let mut page = INTRODUCTION.to_owned();
+    page.push_str(
+        "| | Promise | Shown by | Canary, or what shows it instead |\n|---|---|---|---|\n",
+    );
+    for entry in TABLE {
+        let layers: Vec<&str> = entry.layers.iter().map(|layer| layer.word()).collect();
+        let shown = match entry.shown {
+            Shown::ByHistory(canary) => format!("`{canary}`"),
+            Shown::Elsewhere(why) => format!("no history shows it: {why}"),
+            Shown::NotBuilt => "what it is about is not built yet".to_owned(),
+        };
+        let layers = layers.join(", ");
+        page.push_str(&format!(
+            "| {} | {} | {layers} | {shown} |\n",
+            entry.promise, entry.statement
+        ));
+    }
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../docs/reliability/promises.md"
+    );
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::create_dir_all(std::path::Path::new(path).parent().unwrap()).unwrap();
+        std::fs::write(path, &page).unwrap();
+    }
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        committed == page,
+        "docs/reliability/promises.md is not current; run `UPDATE=1 cargo test -p remediation-adapters --features \
+         simulation --test promises`"
+    );
+}
+
+#[test]
+fn every_promise_stands_once_and_in_order_and_says_how_it_is_shown() {
+    assert!(
+        TABLE
+            .windows(2)
+            .all(|pair| pair[0].promise < pair[1].promise)
+    );
+    for entry in TABLE {
+        assert_eq!(entry.statement, entry.promise.statement());
+        assert!(
+            entry.layers.windows(2).all(|pair| pair[0] < pair[1]),
+            "{}",
+            entry.promise
+        );
+        let built = entry.shown != Shown::NotBuilt;
+        assert_eq!(built, !entry.layers.is_empty(), "{}", entry.promise);
+    }
+    assert!(Layer::ALL.windows(2).all(|pair| pair[0] < pair[1]));
+}
