@@ -128,21 +128,26 @@ async fn what_is_done_wrong_on_purpose_is_noticed() -> Result {
     replica.start()?;
     replica.ready(DEADLINE).await?;
     let mut tell = |tale: Tale, number: usize| tale.tell(number, &mut random);
-    let [plain, failing, deleted, edited] = [
+    let [plain, failing, deleted] = [
         tell(Tale::Plain, 0),
         tell(Tale::ProcessingFails, 1),
         tell(Tale::Plain, 2),
-        tell(Tale::Plain, 3),
     ];
+    let mut active = tell(Tale::ExecutionStalls, 3);
+    active.spec["timeouts"] = json!({});
     let twins = tell(Tale::ProcessingFails, 4);
     let forgotten = tell(Tale::Plain, 5);
-    let ended = [
-        plain.clone(),
-        failing.clone(),
-        deleted.clone(),
-        edited.clone(),
-    ];
+    let ended = [plain.clone(), failing.clone(), deleted.clone()];
     cluster.user.play_all(&ended).await?;
+    cluster.user.create(&active).await?;
+    cluster
+        .user
+        .recorder
+        .until("it is executing", DEADLINE, |history| {
+            let request = history.latest(REQUEST_KIND, &active.name)?;
+            (request.data["status"]["phase"] == "Executing").then_some(())
+        })
+        .await?;
     let stories = ended.to_vec();
     let mut canaries = Canaries {
         impostor: impostor(&cluster.kubeconfig).await?,
@@ -202,18 +207,15 @@ async fn what_is_done_wrong_on_purpose_is_noticed() -> Result {
         assert!(found, "not seen from outside: {promise}: {seen:#?}");
     }
 
-    canaries
-        .write_status(
-            &edited,
-            json!({ "workflowExecutionRef": { "uid": "another" } }),
-        )
-        .await?;
-    canaries.must_fire(&edited.name, "S1", "S1")?;
-    canaries
-        .write_status(&edited, json!({ "phase": "Processing" }))
-        .await?;
-    canaries.must_fire(&edited.name, "S7", "S7")?;
-    canaries.must_fire(&edited.name, "S6", "S6")?;
+    let another = json!({ "workflowExecutionRef": { "uid": "another" } });
+    canaries.write_status(&active, another).await?;
+    canaries.must_fire(&active.name, "S1", "S1")?;
+    let back = json!({ "phase": "Processing" });
+    canaries.write_status(&active, back).await?;
+    canaries.must_fire(&active.name, "S6", "S6")?;
+    let failed = json!({ "phase": "Failed" });
+    canaries.write_status(&plain, failed).await?;
+    canaries.must_fire(&plain.name, "S7", "S7")?;
 
     canaries
         .requests()

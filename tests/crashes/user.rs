@@ -82,7 +82,7 @@ impl User {
     }
 
     /// Creates the request and returns its UID.
-    async fn create(&self, story: &Story) -> Result<String> {
+    pub(crate) async fn create(&self, story: &Story) -> Result<String> {
         let mut object = DynamicObject::new(&story.name, &request_resource())
             .data(json!({ "spec": story.spec }));
         object.metadata.annotations = Some(story.annotations.clone());
