@@ -212,9 +212,14 @@ async fn record(
                         continue;
                     };
                     let mut history = history.lock().unwrap_or_else(PoisonError::into_inner);
+                    let known = history.versions.len();
                     next = history.learn_message(&message["result"]).unwrap_or(next);
+                    // Other people's objects, such as leases, are no news.
+                    let news = history.versions.len() > known || history.gap.is_some();
                     drop(history);
-                    changed.send_modify(|count| *count += 1);
+                    if news {
+                        changed.send_modify(|count| *count += 1);
+                    }
                     if let Some(begun) = begun.take() {
                         // Whoever waits for it may have given up.
                         let _ = begun.send(());
