@@ -59,6 +59,8 @@ pub(crate) struct Report {
     pub(crate) restarts: usize,
     pub(crate) took: Duration,
     pub(crate) violations: Vec<Violation>,
+    /// Where the logs are.
+    pub(crate) folder: PathBuf,
 }
 
 /// The parts of a run that last from its beginning to its end.
@@ -226,7 +228,8 @@ pub(crate) async fn run(settings: Settings) -> Result<Report> {
     if !violations.is_empty() {
         cluster.keep(&violations)?;
     }
-    outcome
+    let folder = cluster.folder.display();
+    outcome.context(|| format!("what happened lies in {folder}"))
 }
 
 async fn run_on(cluster: &Cluster, settings: Settings) -> Result<Report> {
@@ -264,6 +267,7 @@ async fn run_on(cluster: &Cluster, settings: Settings) -> Result<Report> {
         restarts: run.restarts.into_inner(),
         took,
         violations,
+        folder: cluster.folder.clone(),
     })
 }
 

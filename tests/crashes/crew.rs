@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::harness::{Failure, Operator, Result, Signal};
+use crate::harness::{DEADLINE, Failure, Operator, Result, Signal};
 use crate::proxy::Proxy;
 use crate::random::Random;
 
@@ -53,6 +53,21 @@ impl Replica {
     pub(crate) fn kill(&mut self) {
         if let Some(process) = self.process.take() {
             process.kill9();
+        }
+    }
+
+    /// Asks its process to end with SIGTERM; an error where it does not end well.
+    pub(crate) async fn terminate(&mut self) -> Result {
+        let Some(process) = self.process.take() else {
+            return Err(Failure::new("the operator is not running"));
+        };
+        let end = process.terminate(DEADLINE).await?;
+        if end.success() {
+            Ok(())
+        } else {
+            Err(Failure::new(format!(
+                "asked to end, the operator ended with {end}"
+            )))
         }
     }
 

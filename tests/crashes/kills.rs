@@ -38,11 +38,13 @@ pub(crate) struct Kills {
     pub(crate) anywhere: u64,
     /// Before it can have been ready.
     pub(crate) starting: u64,
+    /// Asked to end with SIGTERM, at any moment.
+    pub(crate) asked: u64,
 }
 
 impl Kills {
     pub(crate) fn total(&self) -> u64 {
-        self.at.values().sum::<u64>() + self.anywhere + self.starting
+        self.at.values().sum::<u64>() + self.anywhere + self.starting + self.asked
     }
 
     /// How often it was killed at this call.
@@ -74,13 +76,20 @@ pub(crate) async fn keep_killing(
         .collect();
     random.shuffle(&mut targets);
     replica.start()?;
+    let mut cycle = 0;
     while !*stop.borrow() {
-        if random.per_mille(100) {
+        cycle += 1;
+        if cycle % 10 == 3 {
             let after = random.millis(0, 300);
             tokio::time::sleep(after).await;
             replica.kill();
             progress.send_modify(|kills| kills.starting += 1);
             told(format!("killed {after:?} after its start"));
+        } else if cycle % 10 == 7 {
+            tokio::time::sleep(random.millis(500, 3_000)).await;
+            replica.terminate().await?;
+            progress.send_modify(|kills| kills.asked += 1);
+            told("asked to end, and ended".to_owned());
         } else {
             // Calls at which it has not died yet first, then the other sides of calls, then any.
             let kills = progress.borrow().clone();

@@ -25,7 +25,7 @@ async fn no_promise_is_broken_whatever_crashes() -> Result {
         seed: from_environment("CRASHES_SEED", 1)?,
         lifecycles,
         at_once: 24,
-        limit: Duration::from_secs(from_environment("CRASHES_SECONDS", 150)?),
+        limit: Duration::from_secs(from_environment("CRASHES_SECONDS", 240)?),
         restarts: 1 + lifecycles / 300,
     };
     let again = format!(
@@ -36,7 +36,9 @@ async fn no_promise_is_broken_whatever_crashes() -> Result {
     let report = report.map_err(|failure| Failure::new(format!("{failure:?}\nagain: {again}")))?;
     show(&report);
     if !report.violations.is_empty() {
-        let mut text = format!("{} violations\nagain: {again}\n", report.violations.len());
+        let (count, folder) = (report.violations.len(), report.folder.display());
+        let mut text =
+            format!("{count} violations; what happened lies in {folder}\nagain: {again}\n");
         for violation in &report.violations {
             text.push_str(&format!("{}: {}\n", violation.promise, violation.what));
         }
@@ -57,6 +59,7 @@ async fn no_promise_is_broken_whatever_crashes() -> Result {
         assert!(killed, "never killed {place:?} a call");
     }
     assert!(report.kills.starting > 0, "never killed while it started");
+    assert!(report.kills.asked > 0, "never asked to end");
     for fault in Fault::OF_CALLS.into_iter().chain(Fault::OF_WATCHES) {
         assert!(
             report.faults.contains_key(&fault),
@@ -80,8 +83,8 @@ fn show(report: &Report) {
         println!("  killed at {point}: {}", report.kills.of(point));
     }
     println!(
-        "  killed anywhere: {}, while starting: {}",
-        report.kills.anywhere, report.kills.starting
+        "  killed anywhere: {}, while starting: {}, asked to end: {}",
+        report.kills.anywhere, report.kills.starting, report.kills.asked
     );
     for (fault, count) in &report.faults {
         println!("  {fault:?}: {count}");

@@ -2,7 +2,7 @@
 //! wrong, and the question whether every promise held.
 //!
 //! On demand: `CRASHES_LIFECYCLES` (default 120), `CRASHES_SEED` (default 1), `CRASHES_SECONDS` (how long new
-//! lifecycles are begun at most to see every fault and every kill, default 150).
+//! lifecycles are begun at most to see every fault and every kill, default 240).
 //!
 //! They need what the whole-system tests need: see tests/system/main.rs.
 
