@@ -24,35 +24,35 @@ pub(crate) type Broken = (Tale, Option<Ending>);
 /// Makes one.
 pub(crate) type Canary = (&'static str, fn(&Lives) -> Broken);
 
-const NOW: SignedDuration = SignedDuration::ZERO;
-const LATER: SignedDuration = SignedDuration::from_secs(5);
-const MINUTE: SignedDuration = SignedDuration::from_secs(60);
+pub(crate) const NOW: SignedDuration = SignedDuration::ZERO;
+pub(crate) const LATER: SignedDuration = SignedDuration::from_secs(5);
+pub(crate) const MINUTE: SignedDuration = SignedDuration::from_secs(60);
 
-fn at_once(tale: Tale) -> Broken {
+pub(crate) fn at_once(tale: Tale) -> Broken {
     (tale, None)
 }
 
-fn in_the_end(tale: Tale, later: SignedDuration) -> Broken {
+pub(crate) fn in_the_end(tale: Tale, later: SignedDuration) -> Broken {
     let ending = settled(tale.time() + later);
     (tale, Some(ending))
 }
 
-fn phase(phase: &'static str) -> impl Fn(&Value) -> bool {
+pub(crate) fn phase(phase: &'static str) -> impl Fn(&Value) -> bool {
     move |object| object["status"]["phase"] == phase
 }
 
-fn in_phase(life: &Recorded, word: &'static str) -> Tale {
+pub(crate) fn in_phase(life: &Recorded, word: &'static str) -> Tale {
     let tale = Tale::of(life);
     let at = tale.ours(REQUEST, phase(word));
     tale.cut_after(at)
 }
 
-fn renamed(mut object: Value, name: &str) -> Value {
+pub(crate) fn renamed(mut object: Value, name: &str) -> Value {
     object["metadata"]["name"] = json!(name);
     object
 }
 
-fn later(text: &Value, seconds: i64) -> Value {
+pub(crate) fn later(text: &Value, seconds: i64) -> Value {
     let time: Timestamp = text.as_str().unwrap().parse().unwrap();
     json!(format!("{:.3}", time + SignedDuration::from_secs(seconds)))
 }

@@ -7,6 +7,7 @@ mod audit_log;
 mod broken;
 mod canaries;
 mod good;
+mod more;
 mod page;
 mod recorded;
 mod tale;

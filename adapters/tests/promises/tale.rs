@@ -198,6 +198,26 @@ impl Tale {
         self
     }
 
+    /// Somebody changes an object that is there.
+    pub(crate) fn user_updates(
+        mut self,
+        kind: Kind,
+        before: Value,
+        change: impl FnOnce(&mut Value),
+    ) -> Self {
+        let mut after = before.clone();
+        change(&mut after);
+        let images = [Some(before), Some(after)];
+        self.push(
+            SignedDuration::ZERO,
+            Actor::User,
+            kind,
+            Verb::Update,
+            images,
+        );
+        self
+    }
+
     /// An object goes.
     pub(crate) fn deleted(mut self, by_us: bool, kind: Kind, object: Value) -> Self {
         let actor = if by_us { ours() } else { Actor::User };

@@ -36,11 +36,13 @@ impl Request {
         }
     }
 
+    /// A further step: its creation, and the status write that names it.
+    pub(super) fn pay_for_step(&mut self) {
+        self.budget.extra += 2;
+    }
+
     /// What a status write of ours tells of a longer way.
     pub(super) fn pay_for_way(&mut self, before: Status<'_>, after: Status<'_>) {
-        let steps = |status: Status<'_>| u32::try_from(status.steps().len()).unwrap_or(u32::MAX);
-        let more = steps(after).saturating_sub(steps(before).max(1));
-        self.budget.extra += 2 * more;
         if !before.has_failed() && after.has_failed() {
             self.budget.extra += EACH;
         }

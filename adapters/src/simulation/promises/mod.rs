@@ -129,6 +129,9 @@ pub struct Promises {
     last_fault: Option<Timestamp>,
 }
 
+/// No finalizer of ours stands between a request and its deletion.
+const FINALIZERS: [&str; 2] = ["metadata", "finalizers"];
+
 /// What one commit breaks.
 struct Findings<'a> {
     object: &'a str,
@@ -177,14 +180,14 @@ impl Promises {
         let Some(image) = commit.image() else {
             return Vec::new();
         };
-        let uid = read::uid(image).to_owned();
+        let uid = read::uid(image);
         match commit.kind {
             Kind::Request => self.commit_request(commit, uid),
-            Kind::Child(kind) => self.commit_child(commit, kind, uid),
+            Kind::Child(kind) => self.commit_child(commit, kind, uid.to_owned()),
         }
     }
 
-    fn commit_request(&mut self, commit: &Commit, uid: String) -> Vec<Violation> {
+    fn commit_request(&mut self, commit: &Commit, uid: &str) -> Vec<Violation> {
         let at = commit.at;
         let Some(image) = commit.after.as_ref().or(commit.before.as_ref()) else {
             return Vec::new();
@@ -192,15 +195,16 @@ impl Promises {
         let object = read::shown(image);
         let mut found = Findings::new(&object, at);
         let faults = self.faults;
-        let first = commit.before.as_ref().unwrap_or(image);
-        self.requests
-            .entry(uid.clone())
-            .or_insert_with(|| Request::new(first, at, faults));
-        if let Some(known) = self.requests.get(&uid) {
+        if !self.requests.contains_key(uid) {
+            let first = commit.before.as_ref().unwrap_or(image);
+            self.requests
+                .insert(uid.to_owned(), Request::new(first, at, faults));
+        }
+        if let Some(known) = self.requests.get(uid) {
             self.check_request(commit, known, &mut found);
         }
         let ours = commit.actor.is_ours();
-        if let Some(request) = self.requests.get_mut(&uid) {
+        if let Some(request) = self.requests.get_mut(uid) {
             match (&commit.before, &commit.after) {
                 (Some(before), Some(after)) if ours => {
                     request.pay_for_way(read::Status::of(before), read::Status::of(after));
@@ -233,6 +237,12 @@ impl Promises {
         }
         match (&commit.before, &commit.after) {
             (Some(before), Some(after)) => {
+                if before.get("spec") != after.get("spec")
+                    || read::at(before, &FINALIZERS) != read::at(after, &FINALIZERS)
+                {
+                    let story = "the request itself was changed, and only its status is ours";
+                    found.breaks(Promise::S14, story);
+                }
                 if read::is_deleting(after) && !read::is_deleting(before) {
                     touch::check_request(known, commit.at, &self.expectations, found);
                 } else if before.get("status") != after.get("status") {
@@ -380,6 +390,20 @@ impl Promises {
             .as_ref()
             .and_then(|owner| self.requests.get_mut(owner))
         {
+            let others = request.children.iter();
+            let mut steps = others
+                .filter_map(|uid| self.children.get(uid))
+                .filter(|other| other.kind == ChildKind::KubernetesExecution)
+                .map(|other| read::text(&other.image, &["spec", "step"]))
+                .peekable();
+            let step = read::text(image, &["spec", "step"]);
+            let further = kind == ChildKind::KubernetesExecution
+                && steps.peek().is_some()
+                && steps.all(|known| known != step);
+            drop(steps);
+            if ours && further {
+                request.pay_for_step();
+            }
             request.children.push(uid.clone());
             if ours {
                 request.pay(at, faults, found);

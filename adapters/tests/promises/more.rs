@@ -1,0 +1,407 @@
+//! More canaries: the other ways in which a promise can be broken.
+
+use jiff::SignedDuration;
+use remediation_adapters::simulation::promises::Promise;
+use serde_json::{Value, json};
+
+use crate::broken::{
+    Broken, LATER, Lives, MINUTE, NOW, at_once, in_phase, in_the_end, later, phase, renamed,
+};
+use crate::tale::{AIA, KEXEC, NOTIF, REQUEST, RPROC, Tale, WFE, made};
+
+/// What it breaks, how, and the history.
+pub(crate) type Another = (Promise, &'static str, fn(&Lives) -> Broken);
+
+fn fails(status: &mut Value) {
+    for (field, value) in [
+        ("failurePhase", "Executing"),
+        ("failureCategory", "F"),
+        ("reason", "Broken"),
+    ] {
+        status[field] = json!(value);
+    }
+    remove(status, "nextDeadline");
+}
+
+fn remove(object: &mut Value, field: &str) {
+    object.as_object_mut().unwrap().remove(field);
+}
+
+/// A child of this kind as it was created, in a history that ends in this phase.
+fn created(lives: &Lives, kind: remediation_adapters::simulation::promises::Kind) -> Value {
+    let tale = Tale::of(&lives.good);
+    tale.image(tale.creation(kind))
+}
+
+fn tampered(
+    lives: &Lives,
+    kind: remediation_adapters::simulation::promises::Kind,
+    change: fn(&mut Value),
+) -> Broken {
+    let tale = Tale::of(&lives.good);
+    let at = tale.creation(kind);
+    at_once(
+        tale.cut_after(at)
+            .tamper(at, |object| change(&mut object["spec"])),
+    )
+}
+
+pub(crate) const MORE: &[Another] = &[
+    (Promise::S1, "an execution is forgotten", |lives| {
+        at_once(
+            in_phase(&lives.good, "Executing")
+                .we_write(NOW, |status| remove(status, "kubernetesExecutionRefs")),
+        )
+    }),
+    (
+        Promise::S2,
+        "a step comes before what it depends on",
+        |lives| {
+            let all = Tale::of(&lives.good);
+            let second = all.image(
+                all.commits
+                    .iter()
+                    .rposition(|c| c.kind == KEXEC && c.before.is_none())
+                    .unwrap(),
+            );
+            at_once(in_phase(&lives.good, "Executing").we_create(NOW, KEXEC, second))
+        },
+    ),
+    (
+        Promise::S2,
+        "a workflow comes before the analysis is ready",
+        |lives| {
+            let workflow = created(lives, WFE);
+            at_once(in_phase(&lives.good, "Analyzing").we_create(NOW, WFE, workflow))
+        },
+    ),
+    (
+        Promise::S4,
+        "a step comes after its latest moment",
+        |lives| {
+            let tale = Tale::of(&lives.good);
+            let at = tale.creation(KEXEC);
+            let step = tale.image(at);
+            at_once(
+                tale.cut_before(at)
+                    .we_create(SignedDuration::from_hours(1), KEXEC, step),
+            )
+        },
+    ),
+    (Promise::S4, "a workflow starts after the end", |lives| {
+        let tale = in_phase(&lives.timed_out, "Failed");
+        let mut stray = created(lives, WFE);
+        stray["metadata"]["ownerReferences"][0]["uid"] = tale.request()["metadata"]["uid"].clone();
+        let tale = tale.user_creates(WFE, stray);
+        let stray = tale.image(tale.commits.len() - 1);
+        at_once(tale.user_updates(WFE, stray, |object| {
+            object["status"] = json!({ "phase": "Planning" })
+        }))
+    }),
+    (Promise::S5, "a child is created after the end", |lives| {
+        let analysis = created(lives, AIA);
+        at_once(in_phase(&lives.good, "Completed").we_create(LATER, AIA, analysis))
+    }),
+    (
+        Promise::S5,
+        "a child is created although the request is being deleted",
+        |lives| {
+            let tale = in_phase(&lives.good, "Processing").user_changes(|request| {
+                request["metadata"]["deletionTimestamp"] = json!("2026-03-01T12:00:00Z");
+            });
+            let processing = created(lives, RPROC);
+            at_once(tale.we_create(LATER, RPROC, processing))
+        },
+    ),
+    (
+        Promise::S5,
+        "a child is created although the request is gone",
+        |lives| {
+            let tale = in_phase(&lives.good, "Processing");
+            let request = tale.request();
+            let processing = created(lives, RPROC);
+            at_once(
+                tale.deleted(false, REQUEST, request)
+                    .we_create(LATER, RPROC, processing),
+            )
+        },
+    ),
+    (Promise::S5, "a child is created for nobody", |lives| {
+        let mut processing = created(lives, RPROC);
+        processing["metadata"]["ownerReferences"][0]["uid"] = json!("nobody");
+        at_once(in_phase(&lives.good, "Processing").we_create(NOW, RPROC, processing))
+    }),
+    (
+        Promise::S5,
+        "status is written although the request is being deleted",
+        |lives| {
+            let tale = in_phase(&lives.good, "Processing").user_changes(|request| {
+                request["metadata"]["deletionTimestamp"] = json!("2026-03-01T12:00:00Z");
+            });
+            at_once(tale.we_write(NOW, |status| status["message"] = json!("more")))
+        },
+    ),
+    (Promise::S6, "a phase is left out", |lives| {
+        let tale = in_phase(&lives.good, "WorkflowPlanning");
+        let last = tale.commits.len() - 1;
+        let status = tale.image(last)["status"].clone();
+        at_once(
+            in_phase(&lives.good, "Processing")
+                .user_creates(WFE, created(lives, WFE))
+                .we_write(NOW, |ours| {
+                    let first = ours["history"][0].clone();
+                    *ours = status;
+                    let last = ours["history"][2].clone();
+                    ours["history"] = json!([first, last]);
+                    ours["workflowExecutionRef"]["uid"] = json!(made(1));
+                    remove(ours, "aiAnalysisRef");
+                }),
+        )
+    }),
+    (
+        Promise::S6,
+        "a phase is entered without its child",
+        |lives| {
+            let tale = in_phase(&lives.good, "Analyzing");
+            let last = tale.commits.len() - 1;
+            at_once(tale.tamper(last, |request| {
+                remove(&mut request["status"], "aiAnalysisRef")
+            }))
+        },
+    ),
+    (Promise::S7, "the end is taken back", |lives| {
+        at_once(in_phase(&lives.good, "Completed").we_write(NOW, |status| {
+            status["phase"] = json!("Executing");
+            remove(status, "completionTime");
+        }))
+    }),
+    (
+        Promise::S8,
+        "a phase begins before the one before it",
+        |lives| {
+            let tale = in_phase(&lives.good, "Analyzing");
+            let last = tale.commits.len() - 1;
+            at_once(tale.tamper(last, |request| {
+                let status = &mut request["status"];
+                status["phaseStartTime"] = later(&status["startTime"], -3);
+                status["nextDeadline"] = later(&status["phaseStartTime"], 15 * 60);
+            }))
+        },
+    ),
+    (
+        Promise::S9,
+        "another deadline is shown than follows",
+        |lives| {
+            at_once(in_phase(&lives.good, "Processing").we_write(NOW, |status| {
+                status["nextDeadline"] = later(&status["nextDeadline"], 1);
+            }))
+        },
+    ),
+    (Promise::S11, "a recorded failure changes", |lives| {
+        let tale = in_phase(&lives.good, "Executing").we_write(NOW, fails);
+        at_once(tale.we_write(NOW, |status| status["reason"] = json!("Otherwise")))
+    }),
+    (Promise::S12, "a completed request is escalated", |lives| {
+        let failed = Tale::of(&lives.failed);
+        let mut escalation = failed.image(failed.creation(NOTIF));
+        let tale = in_phase(&lives.good, "Completed");
+        let uid = tale.request()["metadata"]["uid"].clone();
+        escalation["metadata"]["labels"]["kubernaut.ai/remediation-request-uid"] = uid;
+        // Within the lag, so that it is not S5; what it says is true, so that it is not S13.
+        let tale = tale.user_changes(|request| fails(&mut request["status"]));
+        at_once(tale.we_create(NOW, NOTIF, escalation))
+    }),
+    (Promise::S12, "success is told twice", |lives| {
+        let tale = in_phase(&lives.good, "Completed");
+        let success = renamed(tale.image(tale.creation(NOTIF)), "web-success-again");
+        at_once(tale.we_create(NOW, NOTIF, success))
+    }),
+    (
+        Promise::S13,
+        "an escalation comes before the failure is recorded",
+        |lives| {
+            let tale = Tale::of(&lives.failed);
+            let recorded = tale.ours(REQUEST, |o| o["status"]["failurePhase"].is_string());
+            let escalation = tale.image(tale.creation(NOTIF));
+            at_once(tale.cut_before(recorded).we_create(NOW, NOTIF, escalation))
+        },
+    ),
+    (
+        Promise::S14,
+        "a child that status names is deleted",
+        |lives| {
+            let processing = created(lives, RPROC);
+            at_once(in_phase(&lives.good, "Processing").deleted(true, RPROC, processing))
+        },
+    ),
+    (
+        Promise::S14,
+        "a child is deleted before its phase is over",
+        |lives| {
+            let tale = Tale::of(&lives.good);
+            let at = tale.creation(RPROC);
+            let processing = tale.image(at);
+            at_once(tale.cut_after(at).deleted(true, RPROC, processing))
+        },
+    ),
+    (Promise::S14, "the spec of a request is changed", |lives| {
+        let tale = in_phase(&lives.good, "Processing");
+        let request = tale.request();
+        at_once(tale.we_change(REQUEST, request, |request| {
+            request["spec"]["suspend"] = json!(true)
+        }))
+    }),
+    (
+        Promise::S15,
+        "a foreign object under our name is changed",
+        |lives| {
+            let tale = Tale::of(&lives.good);
+            let asked = tale.creation(REQUEST);
+            let mut theirs = created(lives, RPROC);
+            theirs["metadata"]["ownerReferences"] = json!([]);
+            let tale = tale.cut_after(asked).user_creates(RPROC, theirs);
+            let theirs = tale.image(tale.commits.len() - 1);
+            at_once(tale.we_change(RPROC, theirs, |object| {
+                object["metadata"]["labels"] = json!({})
+            }))
+        },
+    ),
+    (Promise::S15, "something that never was is named", |lives| {
+        let tale = in_phase(&lives.good, "Processing");
+        let last = tale.commits.len() - 1;
+        at_once(tale.tamper(last, |request| {
+            request["status"]["remediationProcessingRef"]["uid"] = json!("never");
+        }))
+    }),
+    (
+        Promise::S23,
+        "a completed step is completed no more",
+        |lives| {
+            let tale = Tale::of(&lives.good);
+            let done = |o: &Value| o["status"]["kubernetesExecutionRefs"][0]["completed"] == true;
+            let at = tale.ours(REQUEST, done);
+            at_once(tale.cut_after(at).we_write(NOW, |status| {
+                remove(&mut status["kubernetesExecutionRefs"][0], "completed");
+            }))
+        },
+    ),
+    (Promise::S23, "a hundred percent come too early", |lives| {
+        at_once(
+            in_phase(&lives.good, "Executing")
+                .we_write(NOW, |status| status["overallProgress"] = json!(100)),
+        )
+    }),
+    (Promise::S24, "a step counts that said nothing", |lives| {
+        at_once(in_phase(&lives.good, "Executing").we_write(NOW, |status| {
+            status["kubernetesExecutionRefs"][0]["completed"] = json!(true);
+        }))
+    }),
+    (
+        Promise::S25,
+        "a request is marked for deletion under way",
+        |lives| {
+            let tale = in_phase(&lives.good, "Executing");
+            let request = tale.request();
+            at_once(tale.we_change(REQUEST, request, |request| {
+                request["metadata"]["deletionTimestamp"] = json!("2026-03-01T12:00:00Z");
+            }))
+        },
+    ),
+    (Promise::S26, "another target is processed", |lives| {
+        tampered(lives, RPROC, |spec| {
+            spec["targetingData"]["environment"] = json!("staging")
+        })
+    }),
+    (
+        Promise::S26,
+        "the analysis is told something else",
+        |lives| {
+            tampered(lives, AIA, |spec| {
+                spec["enrichedData"] = json!({ "owner": "nobody" })
+            })
+        },
+    ),
+    (
+        Promise::S26,
+        "other actions are planned than recommended",
+        |lives| {
+            tampered(lives, WFE, |spec| {
+                spec["recommendations"][0]["action"] = json!("DeleteAll")
+            })
+        },
+    ),
+    (Promise::S26, "a workflow may start too late", |lives| {
+        tampered(lives, WFE, |spec| {
+            spec["notAfter"] = later(&spec["notAfter"], 1)
+        })
+    }),
+    (Promise::S26, "a step gets other parameters", |lives| {
+        tampered(lives, KEXEC, |spec| {
+            spec["parameters"] = json!({ "replicas": "0" })
+        })
+    }),
+    (Promise::S29, "a notification is too large", |lives| {
+        let tale = Tale::of(&lives.failed);
+        let at = tale.creation(NOTIF);
+        at_once(tale.cut_after(at).tamper(at, |object| {
+            object["spec"]["body"] = json!("x".repeat(9_000))
+        }))
+    }),
+    (Promise::S34, "a suspended request moves on", |lives| {
+        let tale = in_phase(&lives.good, "Analyzing");
+        let last = tale.commits.len() - 1;
+        let after = tale.image(last)["status"].clone();
+        let tale = tale
+            .cut_before(last)
+            .user_changes(|request| request["spec"]["suspend"] = json!(true));
+        at_once(tale.we_write(NOW, |status| *status = after))
+    }),
+    (Promise::S34, "a pause is counted that was none", |lives| {
+        at_once(in_phase(&lives.good, "Processing").we_write(NOW, |status| {
+            status["suspendedTotal"] = json!("1s");
+        }))
+    }),
+    (Promise::S35, "an entry of history is lost", |lives| {
+        let tale = in_phase(&lives.good, "WorkflowPlanning");
+        at_once(tale.we_write(NOW, |status| {
+            status["history"].as_array_mut().unwrap().remove(0);
+        }))
+    }),
+    (Promise::L1, "a timeout is recorded late", |lives| {
+        let tale = Tale::of(&lives.timed_out);
+        let failing = tale.ours(REQUEST, |o| o["status"]["failurePhase"].is_string());
+        let mut tale = tale.cut_after(failing);
+        tale.commits[failing].at += SignedDuration::from_secs(2);
+        at_once(tale)
+    }),
+    (Promise::L2, "nobody begins with a request", |lives| {
+        let tale = Tale::of(&lives.good);
+        let asked = tale.creation(REQUEST);
+        in_the_end(tale.cut_after(asked), MINUTE)
+    }),
+    (Promise::L2, "a recorded failure does not end it", |lives| {
+        in_the_end(
+            in_phase(&lives.good, "Executing").we_write(NOW, fails),
+            MINUTE,
+        )
+    }),
+    (Promise::L2, "a success is told nobody", |lives| {
+        let mut tale = Tale::of(&lives.good);
+        let end = tale.ours(REQUEST, phase("Completed"));
+        tale = tale.cut_after(end).tamper(end, |request| {
+            remove(&mut request["status"], "notificationRefs")
+        });
+        tale.commits.retain(|commit| commit.kind != NOTIF);
+        in_the_end(tale, MINUTE)
+    }),
+    (
+        Promise::L6,
+        "a request that is being deleted stays",
+        |lives| {
+            let tale = in_phase(&lives.good, "Processing").user_changes(|request| {
+                request["metadata"]["deletionTimestamp"] = json!("2026-03-01T12:00:00Z");
+            });
+            in_the_end(tale, MINUTE)
+        },
+    ),
+];
