@@ -24,7 +24,7 @@ async fn no_promise_is_broken_whatever_crashes() -> Result {
     let settings = Settings {
         seed: from_environment("CRASHES_SEED", 1)?,
         lifecycles,
-        at_once: 24,
+        at_once: usize::try_from(from_environment("CRASHES_AT_ONCE", 24)?)?,
         limit: Duration::from_secs(from_environment("CRASHES_SECONDS", 240)?),
         restarts: 1 + lifecycles / 300,
     };
