@@ -35,7 +35,7 @@ pub(crate) const NAME: &str = "remediation-orchestrator";
 const QUIET: Duration = Duration::from_secs(3);
 
 /// How long an operator may take to start on a busy machine, and everything to come to rest.
-const START_DEADLINE: Duration = Duration::from_secs(60);
+const START_DEADLINE: Duration = Duration::from_secs(120);
 
 /// How a run is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -114,7 +114,7 @@ impl Cluster {
             client: plane.client(Account::Admin).await?,
             namespace,
             recorder,
-            patience: Duration::from_secs(150),
+            patience: Duration::from_secs(240),
         };
         Ok(Self {
             plane,
@@ -258,7 +258,7 @@ async fn run_on(cluster: &Cluster, settings: Settings) -> Result<Report> {
         living?
     };
     let took = cluster.began.elapsed();
-    let mut violations = come_to_rest(cluster, &mut replica).await?;
+    let mut violations = come_to_rest(cluster, &mut replica, &stories).await?;
     violations.extend(cluster.violations(&stories, &[&proxy])?);
     Ok(Report {
         stories,
@@ -307,11 +307,16 @@ impl Run<'_> {
                 let story = tale.tell(stories.len(), &mut random);
                 let user = self.cluster.user.clone();
                 let played = story.clone();
-                playing.push(async move { user.play(&played).await });
+                playing.push(async move { (user.play(&played).await, played) });
                 stories.push(story);
             }
             match playing.next().await {
-                Some(ended) => ended?,
+                // The verdict on one that takes long is given once nothing goes wrong any more.
+                Some((ended, story)) => {
+                    if !ended? {
+                        self.cluster.tell(&format!("{} takes long", story.name));
+                    }
+                }
                 None => return Ok(stories),
             }
             lived.fetch_add(1, Ordering::Relaxed);
@@ -376,7 +381,11 @@ fn missing_faults(counts: &Counts) -> Vec<Fault> {
 }
 
 /// Nothing goes wrong any more: everything comes to rest, and a fresh process changes nothing (L2, S22).
-async fn come_to_rest(cluster: &Cluster, replica: &mut Replica) -> Result<Vec<Violation>> {
+async fn come_to_rest(
+    cluster: &Cluster,
+    replica: &mut Replica,
+    stories: &[Story],
+) -> Result<Vec<Violation>> {
     let proxy = replica.proxy.clone();
     proxy.set_rates(Rates::none());
     proxy.settled(DEADLINE).await?;
@@ -384,6 +393,9 @@ async fn come_to_rest(cluster: &Cluster, replica: &mut Replica) -> Result<Vec<Vi
     let recorder = &cluster.user.recorder;
     let mut violations = Vec::new();
     replica.ready(START_DEADLINE).await?;
+    if cluster.user.until_ended(stories).await.is_err() {
+        cluster.tell("not all have ended: the oracles say which");
+    }
     if let Err(failure) = recorder.until_quiet(QUIET, START_DEADLINE).await {
         violations.push(Violation {
             promise: "L2".to_owned(),

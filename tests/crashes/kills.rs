@@ -1,13 +1,14 @@
 //! SIGKILL, again and again: on each side of each call of a life in turn, at any moment, and while it starts.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use crate::crew::Replica;
 use crate::harness::Result;
-use crate::proxy::{Call, Place};
+use crate::proxy::{Call, Place, Proxy};
 use crate::random::Random;
 
 /// The calls of a life, before, after and within which it must have been killed.
@@ -26,8 +27,11 @@ pub(crate) const POINTS: [&str; 12] = [
     "record Failed",
 ];
 
-/// How long a call is waited for before it is killed where it is.
+/// How long a call is waited for before it is killed where it is, where it works, and where it does not.
 const PATIENCE: Duration = Duration::from_secs(4);
+const LONGEST_PATIENCE: Duration = Duration::from_secs(15);
+/// So many writes at most before a call is waited for.
+const MOST_WORK: u64 = 30;
 
 /// How often it was killed, and where.
 #[derive(Clone, Debug, Default)]
@@ -127,17 +131,19 @@ async fn kill_at(
     };
     // Now and then any call at all: lists, reads, leases, Events, patches of ownership.
     let any = random.per_mille(150);
-    let mut skip = random.below(if any { 40 } else { 3 });
+    // Some work gets done in each life, however slow the machine is.
+    let mut work = random.below(MOST_WORK);
     let catch = replica.proxy.trap(place, move |call: &Call| {
-        let fits = any || call.label() == point;
-        let springs = fits && skip == 0;
-        skip = skip.saturating_sub(u64::from(fits));
-        springs
+        if work > 0 {
+            work -= u64::from(call.is_work());
+            return false;
+        }
+        any || call.label() == point
     });
     let caught = tokio::select! {
         biased;
         caught = catch => caught.ok(),
-        () = tokio::time::sleep(PATIENCE) => None,
+        () = patience(replica.proxy.clone()) => None,
         _ = stop.wait_for(|stop| *stop) => None,
     };
     replica.proxy.disarm();
@@ -155,4 +161,20 @@ async fn kill_at(
         }
     }
     Ok(())
+}
+
+/// How long a call is waited for.
+async fn patience(proxy: Arc<Proxy>) {
+    let worked = || {
+        proxy
+            .writes()
+            .iter()
+            .filter(|write| write.call.is_work())
+            .count()
+    };
+    let before = worked();
+    tokio::time::sleep(PATIENCE).await;
+    if worked() == before {
+        tokio::time::sleep(LONGEST_PATIENCE - PATIENCE).await;
+    }
 }

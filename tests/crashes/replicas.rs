@@ -89,7 +89,7 @@ async fn depose(
     let mut skip = random.below(30);
     let place = if kill { Place::Late } else { Place::Held };
     let catch = replicas[leader].proxy.trap(place, move |call| {
-        let ours = call.is_write() && is_ours(&call.resource);
+        let ours = call.is_work();
         let springs = ours && skip == 0;
         skip = skip.saturating_sub(u64::from(ours));
         springs
@@ -119,7 +119,7 @@ async fn depose(
     let knows = until(TAKEOVER, async || (!old.leads().await).then_some(())).await;
     knows.ok_or_else(|| Failure::new("the old leader says that it leads still"))?;
     let knew = Instant::now();
-    let wrote = |write: &&Arrived| write.at > awake && is_ours(&write.call.resource);
+    let wrote = |write: &&Arrived| write.at > awake && write.call.is_work();
     let writes = replicas[leader].proxy.writes();
     seen.before_it_knew += writes.iter().filter(wrote).count();
     // What it does after it knew, as long as it does not lead again.
@@ -139,11 +139,6 @@ async fn depose(
     }
     seen.stopped += 1;
     Ok(())
-}
-
-/// Whether it is written by the work and not by the election or the preflight.
-fn is_ours(resource: &str) -> bool {
-    !resource.ends_with("reviews") && !["leases", "events"].contains(&resource)
 }
 
 /// Waits until one leads that is not `but`, and returns which.

@@ -13,36 +13,47 @@ use crate::harness::{Context, Failure, Result, until};
 use crate::recorder::{History, Recorder};
 use crate::story::{Act, Story};
 
+/// How long what a user does may take, while everything goes wrong on a busy machine. No verdict hangs on it.
+const ANSWERED: Duration = Duration::from_secs(600);
+
 /// The user at work in one namespace.
 #[derive(Clone)]
 pub(crate) struct User {
     pub(crate) client: Client,
     pub(crate) namespace: String,
     pub(crate) recorder: Recorder,
-    /// How long a remediation may take, with everything that goes wrong on the way.
+    /// How long the end of a remediation is waited for.
     pub(crate) patience: Duration,
 }
 
 impl User {
     /// Plays all these stories at once, to their ends.
     pub(crate) async fn play_all(&self, stories: &[Story]) -> Result {
-        futures::future::try_join_all(stories.iter().map(|story| self.play(story)))
-            .await
-            .map(|_| ())
+        let ended = stories
+            .iter()
+            .map(async |story| match self.play(story).await {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(Failure::new(format!(
+                    "{} is still on its way",
+                    self.show(story)
+                ))),
+                Err(failure) => Err(failure),
+            });
+        futures::future::try_join_all(ended).await.map(|_| ())
     }
 
-    /// Plays a story to its end.
-    pub(crate) async fn play(&self, story: &Story) -> Result {
-        let outcome = self.play_out(story).await;
-        outcome.context(|| format!("{} ({:?})", story.name, story.tale))
+    /// Plays a story to its end; false where it has not ended within the user's patience.
+    pub(crate) async fn play(&self, story: &Story) -> Result<bool> {
+        let played = self.play_out(story).await;
+        played.context(|| self.show(story))
     }
 
-    async fn play_out(&self, story: &Story) -> Result {
+    async fn play_out(&self, story: &Story) -> Result<bool> {
         let mut uid = self.create(story).await?;
         if let Some((phase, act)) = story.act {
             let what = format!("phase {phase} or the end");
             self.recorder
-                .until(&what, self.patience, |history| {
+                .until(&what, ANSWERED, |history| {
                     reached(history, story, &uid, phase).then_some(())
                 })
                 .await?;
@@ -60,21 +71,38 @@ impl User {
                 Act::DeleteChild(kind) => self.delete_child(story, kind).await?,
             }
         }
+        let ended = self.recorder.until("the end", self.patience, |history| {
+            ended(history, story, &uid).then_some(())
+        });
+        let ended = ended.await.is_ok();
+        self.recorder.check_complete()?;
+        Ok(ended)
+    }
+
+    /// Waits until all these stories have ended.
+    pub(crate) async fn until_ended(&self, stories: &[Story]) -> Result {
+        let what = "all have ended";
+        let all = |history: &History| {
+            stories
+                .iter()
+                .all(|story| match history.latest(REQUEST_KIND, &story.name) {
+                    Some(object) => {
+                        !story.ends_gone() && object.data["status"]["completionTime"].is_string()
+                    }
+                    None => story.ends_gone(),
+                })
+        };
         self.recorder
-            .until(
-                "terminal, or gone where it is to go",
-                self.patience,
-                |history| ended(history, story, &uid).then_some(()),
-            )
+            .until(what, self.patience, |history| all(history).then_some(()))
             .await
-            .map_err(|failure| {
-                let now = self.recorder.look(|history| {
-                    history
-                        .latest(REQUEST_KIND, &story.name)
-                        .map(|object| object.data["status"].to_string())
-                });
-                Failure::new(format!("{failure:?}; its status: {now:?}"))
-            })
+    }
+
+    fn show(&self, story: &Story) -> String {
+        let status = self.recorder.look(|history| {
+            let request = history.latest(REQUEST_KIND, &story.name);
+            request.map(|request| request.data["status"].to_string())
+        });
+        format!("{} ({:?}), status {status:?}", story.name, story.tale)
     }
 
     fn requests(&self) -> Api<DynamicObject> {
@@ -121,7 +149,7 @@ impl User {
         })
         .await?;
         self.recorder
-            .until("the deleted request is gone", self.patience, |history| {
+            .until("the deleted request is gone", ANSWERED, |history| {
                 let now = history.latest(REQUEST_KIND, &story.name);
                 (now.and_then(ResourceExt::uid).as_deref() != Some(uid)).then_some(())
             })
@@ -164,7 +192,7 @@ impl User {
     }
 
     async fn answered<T>(&self, what: &str, ask: impl AsyncFnMut() -> Option<T>) -> Result<T> {
-        let answer = until(self.patience, ask).await;
+        let answer = until(ANSWERED, ask).await;
         answer.ok_or_else(|| Failure::new(format!("not answered: {what}")))
     }
 }

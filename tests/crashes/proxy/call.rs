@@ -81,6 +81,14 @@ impl Call {
         matches!(self.verb, "create" | "patch" | "update" | "delete")
     }
 
+    /// Whether it is a write of the work itself, and not of the election, the preflight or an Event.
+    pub(crate) fn is_work(&self) -> bool {
+        let resource = self.resource.as_str();
+        self.is_write()
+            && !resource.ends_with("reviews")
+            && !["leases", "events"].contains(&resource)
+    }
+
     /// What it does, without names: `create aianalyses`, `record Analyzing`.
     pub(crate) fn label(&self) -> String {
         if self.resource == "remediationrequests/status" && !self.says.is_empty() {

@@ -80,10 +80,15 @@ impl Proxy {
         // The caller's own token is handed on.
         config.auth_info = AuthInfo::default();
         config.default_retry = false;
+        Self::before(Client::try_from(config)?, random).await
+    }
+
+    /// Starts a proxy before the API server that this client speaks to.
+    async fn before(upstream: Client, random: Random) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
-            upstream: Client::try_from(config)?,
+            upstream,
             state: Mutex::new(State {
                 random,
                 rates: Rates::none(),
@@ -242,3 +247,6 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
