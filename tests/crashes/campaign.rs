@@ -1,37 +1,24 @@
 //! A run: many remediations at once, a proxy that makes things go wrong, an operator that is killed again and again,
 //! an API server that is restarted; then quiet, and the question whether every promise held.
 
-use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use jiff::Timestamp;
-use remediation_adapters::simulation::api_server::SystemClock;
-use remediation_adapters::simulation::children::{Children, Options, Scripts};
 use tokio::sync::watch;
 
-use crate::check::{Violation, violations};
+use crate::check::Violation;
+use crate::cluster::Cluster;
 use crate::crew::Replica;
-use crate::harness::{
-    AuditMark, Context, ControlPlane, DEADLINE, Failure, Result, User as Account, until,
-};
-use crate::judge::judge;
+use crate::harness::{Context, DEADLINE, Failure, Result, until};
 use crate::kills::{Kills, keep_killing};
 use crate::proxy::{Call, Counts, Fault, Proxy, Rates};
 use crate::random::Random;
-use crate::recorder::Recorder;
 use crate::story::{Story, Tale};
-use crate::user::User;
 
-/// The name of everything in deploy/manifests.
-pub(crate) const NAME: &str = "remediation-orchestrator";
-
-/// After so long without a commit everything has come to rest: longer than the longest pause of a retry while
-/// faults are gone, apart from backoffs, which a restart ends.
+/// After so long without a commit everything has come to rest: the process is fresh, so that nothing waits for a retry.
 const QUIET: Duration = Duration::from_secs(3);
 
 /// How long an operator may take to start on a busy machine, and everything to come to rest.
@@ -61,157 +48,6 @@ pub(crate) struct Report {
     pub(crate) violations: Vec<Violation>,
     /// Where the logs are.
     pub(crate) folder: PathBuf,
-}
-
-/// The parts of a run that last from its beginning to its end.
-pub(crate) struct Cluster {
-    pub(crate) plane: ControlPlane,
-    pub(crate) user: User,
-    pub(crate) children: Children,
-    /// The operator's own credentials, under the role that deploy/manifests grants.
-    pub(crate) kubeconfig: PathBuf,
-    /// What the run leaves for people: the logs and the story.
-    pub(crate) folder: PathBuf,
-    story: Arc<Mutex<String>>,
-    /// When the test made something go wrong, apart from what the proxies did.
-    disturbed: Mutex<Vec<Timestamp>>,
-    began: Instant,
-}
-
-impl Cluster {
-    /// A control plane of its own with simulated children and no operator.
-    pub(crate) async fn start(name: &str) -> Result<Self> {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
-            .join("crashes")
-            .join(name);
-        // What an earlier run left may be there or not.
-        let _ = std::fs::remove_dir_all(&folder);
-        std::fs::create_dir_all(&folder).context(|| format!("creating {}", folder.display()))?;
-        let crds = remediation_adapters::kubernetes::crd::all();
-        let plane = ControlPlane::start(&crds).await?;
-        let manifests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/manifests");
-        for file in ["namespace.yaml", "rbac.yaml"] {
-            let file = manifests.join(file).display().to_string();
-            let applied = plane
-                .kubectl(Account::Admin, &["apply", "-f", &file])
-                .await?;
-            if !applied.status.success() {
-                let error = String::from_utf8_lossy(&applied.stderr);
-                return Err(Failure::new(format!("kubectl apply -f {file}: {error}")));
-            }
-        }
-        let kubeconfig = plane.service_account_kubeconfig(NAME, NAME).await?;
-        let namespace = plane.namespace("crashes").await?;
-        let client = plane.client(Account::ChildControllers).await?;
-        let recorder = Recorder::start(&plane.etcd_url()).await?;
-        let children = Children::spawn(Options {
-            client,
-            namespace: Some(namespace.clone()),
-            clock: Arc::new(SystemClock),
-            scripts: Scripts::default(),
-        });
-        let user = User {
-            client: plane.client(Account::Admin).await?,
-            namespace,
-            recorder,
-            patience: Duration::from_secs(240),
-        };
-        Ok(Self {
-            plane,
-            user,
-            children,
-            kubeconfig,
-            folder,
-            story: Arc::default(),
-            disturbed: Mutex::default(),
-            began: Instant::now(),
-        })
-    }
-
-    /// A replica of the operator that has not started.
-    pub(crate) async fn replica(&self, args: &[&str], random: Random) -> Result<Replica> {
-        Replica::new(&self.kubeconfig, &self.folder, args, random).await
-    }
-
-    /// Writes down what the test did, for whoever has to understand a violation.
-    pub(crate) fn tell(&self, what: &str) {
-        let mut story = self.story.lock().unwrap_or_else(PoisonError::into_inner);
-        // Writing to a String cannot fail.
-        let _ = writeln!(story, "{:9.3} {what}", self.began.elapsed().as_secs_f32());
-    }
-
-    /// Tells of a crash, and remembers that something was made to go wrong.
-    pub(crate) fn disturb(&self, what: &str) {
-        self.tell(what);
-        let mut disturbed = self
-            .disturbed
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        disturbed.push(Timestamp::now());
-    }
-
-    /// What broke, now that nothing happens any more.
-    pub(crate) fn violations(
-        &self,
-        stories: &[Story],
-        proxies: &[&Proxy],
-    ) -> Result<Vec<Violation>> {
-        let started = self.children.started();
-        let recorder = &self.user.recorder;
-        recorder.check_complete()?;
-        let mut found = recorder.look(|history| violations(history, &started, stories));
-        found.extend(self.judged(proxies)?);
-        Ok(found)
-    }
-
-    /// The same, as far as the project's own checker sees it.
-    pub(crate) fn judged(&self, proxies: &[&Proxy]) -> Result<Vec<Violation>> {
-        let disturbed = self
-            .disturbed
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let mut faults = disturbed.clone();
-        faults.extend(proxies.iter().flat_map(|proxy| proxy.injected()));
-        let audit = self.plane.audit_text(AuditMark::default())?;
-        let recorder = &self.user.recorder;
-        recorder.look(|history| judge(history, &audit, &faults, true))
-    }
-
-    /// The end of a run that has come to rest: an error where a promise was broken.
-    pub(crate) fn close(&self, proxies: &[&Proxy], stories: &[Story]) -> Result {
-        let violations = self.violations(stories, proxies)?;
-        if violations.is_empty() {
-            return Ok(());
-        }
-        self.keep(&violations)?;
-        Err(Failure::new(format!(
-            "{} violations, see {}: {violations:#?}",
-            violations.len(),
-            self.folder.display()
-        )))
-    }
-
-    /// Puts what is needed to understand a violation into the folder.
-    pub(crate) fn keep(&self, violations: &[Violation]) -> Result {
-        let story = self.story.lock().unwrap_or_else(PoisonError::into_inner);
-        std::fs::write(self.folder.join("story.txt"), story.as_bytes())?;
-        let mut text = String::new();
-        for violation in violations {
-            let _ = writeln!(text, "{}: {}", violation.promise, violation.what);
-        }
-        std::fs::write(self.folder.join("violations.txt"), text)?;
-        std::fs::copy(self.plane.audit_log(), self.folder.join("audit.log"))?;
-        let commits = self.user.recorder.look(|history| {
-            let line = |version: &crate::recorder::Version| {
-                let (at, gone) = (version.at, version.gone);
-                serde_json::json!({ "at": at, "gone": gone, "object": version.object }).to_string()
-            };
-            let lines: Vec<String> = history.versions.iter().map(line).collect();
-            lines.join("\n")
-        });
-        std::fs::write(self.folder.join("commits.jsonl"), commits)?;
-        Ok(())
-    }
 }
 
 /// Runs it all.
@@ -257,7 +93,7 @@ async fn run_on(cluster: &Cluster, settings: Settings) -> Result<Report> {
         killing?;
         living?
     };
-    let took = cluster.began.elapsed();
+    let took = cluster.began().elapsed();
     let mut violations = come_to_rest(cluster, &mut replica, &stories).await?;
     violations.extend(cluster.violations(&stories, &[&proxy])?);
     Ok(Report {
@@ -326,7 +162,7 @@ impl Run<'_> {
     fn wants_more(&self, begun: usize) -> bool {
         let missing = !self.killed.borrow().missing().is_empty()
             || !missing_faults(&self.proxy.counts()).is_empty();
-        let late = self.cluster.began.elapsed() > self.settings.limit;
+        let late = self.cluster.began().elapsed() > self.settings.limit;
         begun < self.settings.lifecycles || (missing && !late)
     }
 
@@ -392,6 +228,9 @@ async fn come_to_rest(
     cluster.tell("quiet: nothing goes wrong any more");
     let recorder = &cluster.user.recorder;
     let mut violations = Vec::new();
+    // A fresh process waits for no retry.
+    replica.kill();
+    replica.start()?;
     replica.ready(START_DEADLINE).await?;
     if cluster.user.until_ended(stories).await.is_err() {
         cluster.tell("not all have ended: the oracles say which");

@@ -15,8 +15,8 @@ use remediation_adapters::simulation::children::Started;
 use remediation_core::kind::{ChildKind, REQUEST_KIND};
 use serde_json::{Value, json};
 
-use crate::campaign::Cluster;
 use crate::check::{Violation, violations};
+use crate::cluster::Cluster;
 use crate::harness::{DEADLINE, Failure, Result};
 use crate::random::Random;
 use crate::story::{Story, Tale};

@@ -12,6 +12,7 @@ mod harness;
 mod campaign;
 mod canaries;
 mod check;
+mod cluster;
 mod crew;
 mod judge;
 mod kills;

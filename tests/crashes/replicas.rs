@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::campaign::{Cluster, NAME};
+use crate::cluster::{Cluster, NAME};
 use crate::crew::Replica;
 use crate::harness::{DEADLINE, Failure, Result, Signal, until};
 use crate::proxy::{Arrived, Place, Rates};

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use remediation_core::kind::REQUEST_KIND;
 use serde_json::json;
 
-use crate::campaign::Cluster;
+use crate::cluster::Cluster;
 use crate::harness::{DEADLINE, Failure, Result, until};
 use crate::proxy::{Fault, Rates};
 use crate::random::Random;
