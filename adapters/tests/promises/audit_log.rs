@@ -1,6 +1,6 @@
 //! The audit log of a real API server, read into committed writes.
 
-use remediation_adapters::simulation::promises::audit::{AuditError, commits};
+use remediation_adapters::simulation::promises::audit::{AuditError, read};
 use remediation_adapters::simulation::promises::{Promise, Promises, Verb};
 use serde_json::{Value, json};
 
@@ -40,7 +40,7 @@ fn writes_come_in_the_order_in_which_they_were_committed() {
         event("patch", "curl", 5, &analysis(12, "Ready")),
         event("delete", "kube-controller-manager/v1", 6, &gone),
     ]);
-    let read = commits(&text).unwrap();
+    let read = read(&text).unwrap().commits;
     let seen: Vec<(Verb, Option<&str>, Option<&str>)> = read
         .iter()
         .map(|commit| {
@@ -75,9 +75,34 @@ fn a_change_of_a_version_that_was_never_seen_has_no_image_before() {
     );
     jump["requestObject"] = json!({ "metadata": { "resourceVersion": "12" } });
     let text = log(&[event("create", "curl", 1, &analysis(10, "")), jump]);
-    let read = commits(&text).unwrap();
+    let read = read(&text).unwrap().commits;
     assert_eq!(read.len(), 2);
     assert!(read[1].before.is_none() && read[1].after.is_some());
+}
+
+#[test]
+fn a_patch_that_was_committed_although_its_client_had_gone_is_put_together() {
+    let agent = "remediation-orchestrator/1";
+    let lost_response = json!({ "kind": "Status", "code": 504 });
+    let mut lost = event("patch", agent, 2, &lost_response);
+    lost["responseStatus"] = json!({ "code": 504 });
+    lost["requestObject"] = json!({ "metadata": { "resourceVersion": "10" }, "status": { "phase": "Ready", "reason": null } });
+    let mut next = event("patch", agent, 4, &analysis(14, "Completed"));
+    next["requestObject"] = json!({ "metadata": { "resourceVersion": "12" } });
+    let first = event("create", agent, 1, &analysis(10, ""));
+    let told = read(&log(&[first.clone(), lost.clone(), next])).unwrap();
+    let phases: Vec<&Value> = told
+        .commits
+        .iter()
+        .map(|commit| &commit.after.as_ref().unwrap()["status"]["phase"])
+        .collect();
+    assert_eq!(phases, ["", "Ready", "Completed"]);
+    assert_eq!((told.refused.len(), told.unsure), (1, false));
+    // Nothing builds on it: it was not committed.
+    let mut other = event("patch", agent, 4, &analysis(14, "Completed"));
+    other["requestObject"] = json!({ "metadata": { "resourceVersion": "10" } });
+    let told = read(&log(&[first, lost, other])).unwrap();
+    assert_eq!(told.commits.len(), 2);
 }
 
 #[test]
@@ -86,13 +111,13 @@ fn what_cannot_be_read_is_named_by_its_line() {
     let mut bare = good.clone();
     bare.as_object_mut().unwrap().remove("responseObject");
     for (bad, line) in [("nonsense".to_owned(), 2), ("{}".to_owned(), 2)] {
-        let error = commits(&format!("{good}\n{bad}\n")).unwrap_err();
+        let error = read(&format!("{good}\n{bad}\n")).unwrap_err();
         assert!(
             matches!(error, AuditError::Unreadable { line: at, .. } if at == line),
             "{error}"
         );
     }
-    let error = commits(&format!("{good}\n{bare}\n")).unwrap_err();
+    let error = read(&format!("{good}\n{bare}\n")).unwrap_err();
     assert!(error.to_string().contains("RequestResponse"), "{error}");
 }
 
@@ -140,7 +165,7 @@ fn a_promise_broken_in_an_audit_log_is_found() {
     let good = record(two_steps(), alone);
     let judge = |text: &str| {
         let mut promises = Promises::new(strict());
-        let commits = commits(text).unwrap();
+        let commits = read(text).unwrap().commits;
         let found: Vec<_> = commits
             .iter()
             .flat_map(|commit| promises.commit(commit))

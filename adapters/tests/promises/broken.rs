@@ -133,7 +133,7 @@ pub(crate) const CANARIES: &[Canary] = &[
     ("the_start_time_is_written_twice", |lives| {
         let tale = in_phase(&lives.good, "Processing");
         at_once(tale.we_write(NOW, |status| {
-            status["startTime"] = later(&status["startTime"], 1)
+            status["startTime"] = later(&status["startTime"], 1);
         }))
     }),
     ("a_timeout_comes_a_millisecond_early", |lives| {
@@ -230,27 +230,27 @@ pub(crate) const CANARIES: &[Canary] = &[
         let tale = Tale::of(&lives.good);
         let step = tale.creation(KEXEC);
         at_once(tale.cut_after(step).tamper(step, |execution| {
-            execution["spec"]["action"] = json!("DeleteAll")
+            execution["spec"]["action"] = json!("DeleteAll");
         }))
     }),
     ("the_policy_changes_under_way", |lives| {
         let tale = in_phase(&lives.good, "Processing");
         at_once(tale.we_write(NOW, |status| {
-            status["effectivePolicy"]["configurationHash"] = json!("another")
+            status["effectivePolicy"]["configurationHash"] = json!("another");
         }))
     }),
     ("the_same_condition_is_written_for_ever", |lives| {
         let tale = in_phase(&lives.good, "Processing");
         at_once((0..40).fold(tale, |tale, round| {
             tale.we_write(NOW, |status| {
-                status["message"] = json!(format!("round {round}"))
+                status["message"] = json!(format!("round {round}"));
             })
         }))
     }),
     ("a_status_grows_too_large", |lives| {
         let tale = in_phase(&lives.good, "Processing");
         at_once(tale.we_write(NOW, |status| {
-            status["message"] = json!("x".repeat(33 * 1024))
+            status["message"] = json!("x".repeat(33 * 1024));
         }))
     }),
     ("a_pause_is_counted_too_long", |lives| {

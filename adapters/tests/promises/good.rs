@@ -1,6 +1,6 @@
 //! Lives in which much happens and nothing breaks.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
 use kube::api::DeleteParams;
@@ -267,4 +267,18 @@ fn a_life_that_expires() {
         cluster.ask(spec).await;
     };
     check("expired", &record(Script::default(), brief));
+}
+
+#[test]
+fn many_lives_are_judged_alike_and_the_rate_is_printed() {
+    const LIVES: u32 = 300;
+    let life = record(two_steps(), alone);
+    let begin = Instant::now();
+    for _ in 0..LIVES {
+        check("again", &life);
+    }
+    let took = begin.elapsed().as_secs_f64();
+    let writes = life.commits.len();
+    let lives = f64::from(LIVES) / took;
+    println!("{lives:.0} lives of {writes} writes judged in a second");
 }

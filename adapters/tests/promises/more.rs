@@ -95,7 +95,7 @@ pub(crate) const MORE: &[Another] = &[
         let tale = tale.user_creates(WFE, stray);
         let stray = tale.image(tale.commits.len() - 1);
         at_once(tale.user_updates(WFE, stray, |object| {
-            object["status"] = json!({ "phase": "Planning" })
+            object["status"] = json!({ "phase": "Planning" });
         }))
     }),
     (Promise::S5, "a child is created after the end", |lives| {
@@ -165,7 +165,7 @@ pub(crate) const MORE: &[Another] = &[
             let tale = in_phase(&lives.good, "Analyzing");
             let last = tale.commits.len() - 1;
             at_once(tale.tamper(last, |request| {
-                remove(&mut request["status"], "aiAnalysisRef")
+                remove(&mut request["status"], "aiAnalysisRef");
             }))
         },
     ),
@@ -248,7 +248,7 @@ pub(crate) const MORE: &[Another] = &[
         let tale = in_phase(&lives.good, "Processing");
         let request = tale.request();
         at_once(tale.we_change(REQUEST, request, |request| {
-            request["spec"]["suspend"] = json!(true)
+            request["spec"]["suspend"] = json!(true);
         }))
     }),
     (
@@ -262,7 +262,7 @@ pub(crate) const MORE: &[Another] = &[
             let tale = tale.cut_after(asked).user_creates(RPROC, theirs);
             let theirs = tale.image(tale.commits.len() - 1);
             at_once(tale.we_change(RPROC, theirs, |object| {
-                object["metadata"]["labels"] = json!({})
+                object["metadata"]["labels"] = json!({});
             }))
         },
     ),
@@ -309,7 +309,7 @@ pub(crate) const MORE: &[Another] = &[
     ),
     (Promise::S26, "another target is processed", |lives| {
         tampered(lives, RPROC, |spec| {
-            spec["targetingData"]["environment"] = json!("staging")
+            spec["targetingData"]["environment"] = json!("staging");
         })
     }),
     (
@@ -317,7 +317,7 @@ pub(crate) const MORE: &[Another] = &[
         "the analysis is told something else",
         |lives| {
             tampered(lives, AIA, |spec| {
-                spec["enrichedData"] = json!({ "owner": "nobody" })
+                spec["enrichedData"] = json!({ "owner": "nobody" });
             })
         },
     ),
@@ -326,25 +326,25 @@ pub(crate) const MORE: &[Another] = &[
         "other actions are planned than recommended",
         |lives| {
             tampered(lives, WFE, |spec| {
-                spec["recommendations"][0]["action"] = json!("DeleteAll")
+                spec["recommendations"][0]["action"] = json!("DeleteAll");
             })
         },
     ),
     (Promise::S26, "a workflow may start too late", |lives| {
         tampered(lives, WFE, |spec| {
-            spec["notAfter"] = later(&spec["notAfter"], 1)
+            spec["notAfter"] = later(&spec["notAfter"], 1);
         })
     }),
     (Promise::S26, "a step gets other parameters", |lives| {
         tampered(lives, KEXEC, |spec| {
-            spec["parameters"] = json!({ "replicas": "0" })
+            spec["parameters"] = json!({ "replicas": "0" });
         })
     }),
     (Promise::S29, "a notification is too large", |lives| {
         let tale = Tale::of(&lives.failed);
         let at = tale.creation(NOTIF);
         at_once(tale.cut_after(at).tamper(at, |object| {
-            object["spec"]["body"] = json!("x".repeat(9_000))
+            object["spec"]["body"] = json!("x".repeat(9_000));
         }))
     }),
     (Promise::S34, "a suspended request moves on", |lives| {
@@ -389,7 +389,7 @@ pub(crate) const MORE: &[Another] = &[
         let mut tale = Tale::of(&lives.good);
         let end = tale.ours(REQUEST, phase("Completed"));
         tale = tale.cut_after(end).tamper(end, |request| {
-            remove(&mut request["status"], "notificationRefs")
+            remove(&mut request["status"], "notificationRefs");
         });
         tale.commits.retain(|commit| commit.kind != NOTIF);
         in_the_end(tale, MINUTE)

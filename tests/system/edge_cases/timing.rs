@@ -61,8 +61,15 @@ async fn a_start_in_the_future_is_put_right(stage: &mut Stage) -> Result {
 
 async fn a_phase_start_edited_into_the_past_times_out_at_once(stage: &mut Stage) -> Result {
     stage.request_in("web", "Processing").await?;
+    // A word that the request tells of: once it does, the operator has seen that somebody began.
     stage
-        .says(RPROC, "web-processing", json!({ "phase": "Processing" }))
+        .says(RPROC, "web-processing", json!({ "phase": "Warming" }))
+        .await?;
+    stage
+        .until("web", "that the word is unknown", |status| {
+            let conditions = status["conditions"].as_array();
+            conditions.is_some_and(|all| all.iter().any(|c| c["reason"] == "UnknownPhase"))
+        })
         .await?;
     stage
         .edit_status("web", json!({ "phaseStartTime": "2020-01-01T00:00:00Z" }))

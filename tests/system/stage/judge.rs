@@ -1,12 +1,13 @@
 //! After each scenario the checker of the promises looks at everything that was committed in the scenario's namespace,
 //! whatever the scenario itself asserts.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use remediation_adapters::simulation::api_server::{self, CommitObserver};
 use remediation_adapters::simulation::promises::{Commit, Expectations, Promises, audit};
+use remediation_core::kind::{REQUEST_GROUP, REQUEST_PLURAL};
+use serde_json::{Value, json};
 
 use crate::harness::{AuditMark, Context, ControlPlane, Failure, Result};
 
@@ -30,7 +31,7 @@ impl Recorder {
     /// An error that names each promise that was broken, where so many calls were refused or processes killed.
     pub(super) fn judge(&self, disturbances: u32) -> Result {
         let commits = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        judge(&commits, disturbances)
+        judge(&commits, true, disturbances)
     }
 }
 
@@ -48,16 +49,25 @@ pub(super) fn judge_audited(
         .filter(|line| line.contains(&named))
         .flat_map(|line| [line, "\n"])
         .collect();
-    let reading = || String::from("reading the audit log");
-    let commits = audit::commits(&ours).context(reading)?;
-    let refused = audit::refusals(&ours).context(reading)?;
-    let refused = u32::try_from(refused.len()).unwrap_or(u32::MAX);
-    judge(&commits, disturbances.saturating_add(refused))
+    let log = audit::read(&ours).context(|| String::from("reading the audit log"))?;
+    let refused = u32::try_from(log.refused.len()).unwrap_or(u32::MAX);
+    judge(
+        &log.commits,
+        !log.unsure,
+        disturbances.saturating_add(refused),
+    )
 }
 
-fn judge(commits: &[Commit], disturbances: u32) -> Result {
+fn judge(commits: &[Commit], whole: bool, disturbances: u32) -> Result {
+    if !commits.iter().any(|commit| commit.actor.is_ours()) {
+        return Err(Failure::new(format!(
+            "of {} recorded writes none is the operator's: nothing would be judged",
+            commits.len()
+        )));
+    }
     let mut promises = Promises::new(Expectations {
         lag: LAG,
+        whole,
         ..Expectations::default()
     });
     if let Some(first) = commits.first() {
@@ -78,4 +88,34 @@ fn judge(commits: &[Commit], disturbances: u32) -> Result {
         commits.len(),
         broken.join("\n")
     )))
+}
+
+/// A write of the orchestrator's to the status of a request that did not have any.
+fn first_status(status: Value) -> [Commit; 2] {
+    let metadata = json!({ "name": "web", "namespace": "shop", "uid": "1" });
+    let asked = Arc::new(json!({ "metadata": metadata, "spec": {} }));
+    let recorded = Arc::new(json!({ "metadata": metadata, "spec": {}, "status": status }));
+    let write = |agent, before, after| {
+        let kind = (REQUEST_GROUP, REQUEST_PLURAL);
+        Commit::new(Timestamp::UNIX_EPOCH, agent, kind, before, Some(after))
+            .expect("it is a request")
+    };
+    [
+        write("curl", None, asked.clone()),
+        write("remediation-orchestrator/1", Some(asked), recorded),
+    ]
+}
+
+#[test]
+fn a_scenario_in_which_a_promise_is_broken_fails() {
+    let fine = first_status(json!({ "phase": "Initializing" }));
+    judge(&fine, true, 0).expect("nothing is broken");
+    let broken = first_status(json!({ "phase": "Hibernating" }));
+    let failure = format!(
+        "{:?}",
+        judge(&broken, true, 0).expect_err("there is no such edge")
+    );
+    assert!(failure.contains("S6 shop/web"), "{failure}");
+    let unseen = judge(&broken[..1], true, 0).expect_err("nothing of ours was recorded");
+    assert!(format!("{unseen:?}").contains("none is the operator's"));
 }

@@ -3,13 +3,16 @@
 //! The policy must log the project's kinds at the level `RequestResponse`. The log holds the requests in the order in which
 //! they were answered; the writes are put into the order in which they were committed, that of their resourceVersions.
 //! A deletion has none, and stands after everything that had been answered by then.
+//!
+//! A client that dies while it waits leaves a request in the log that failed (504) and may have been committed all the same. Where a later
+//! request builds on the version that this one must have made, the write is put together from what was asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::commit::{Actor, Commit, Kind, Verb};
 use super::read::{self, list, text};
@@ -79,6 +82,8 @@ struct Write {
     at: Timestamp,
     actor: Actor,
     kind: Kind,
+    /// `namespace/name`
+    object: String,
     created: bool,
     effect: Effect,
     /// Where it stands among the writes.
@@ -94,52 +99,98 @@ enum Effect {
     },
     Gone {
         uid: Option<String>,
-        object: String,
     },
+    /// A merge patch that was committed, by what came after it.
+    Asked(Value),
 }
 
-/// The committed writes that these lines of an audit log tell of, in their order.
+/// What an audit log tells.
+#[derive(Clone, Debug, Default)]
+pub struct Log {
+    /// The committed writes, in their order.
+    pub commits: Vec<Commit>,
+    /// When the orchestrator was refused a call, or its outcome is not known: for [`Promises::fault`](super::Promises::fault).
+    pub refused: Vec<Timestamp>,
+    /// Whether a request whose outcome is not known may have created something: then
+    /// [`Expectations::whole`](super::Expectations::whole) does not hold.
+    pub unsure: bool,
+}
+
+/// Reads these lines of an audit log.
 ///
 /// # Errors
 /// If a line is no audit event, or a write was logged without its response.
-pub fn commits(log: &str) -> Result<Vec<Commit>, AuditError> {
-    let mut writes = Vec::new();
-    let mut newest = 0;
+pub fn read(log: &str) -> Result<Log, AuditError> {
+    let mut told = Log::default();
+    let mut writes: Vec<Write> = Vec::new();
+    let mut unknown: BTreeMap<(Kind, String), Write> = BTreeMap::new();
+    let mut versions = BTreeSet::new();
     for (number, line) in (1..).zip(log.lines()).filter(|(_, line)| !line.is_empty()) {
         let event = parse(number, line)?;
+        told.note_refusal(&event);
         let begin = writes.len();
-        read_event(event, number, &mut writes)?;
+        if let Some(write) = unsure(&event) {
+            unknown.insert((write.kind, write.object.clone()), write);
+        } else {
+            read_event(event, number, &mut writes)?;
+        }
+        let mut found = None;
         for write in &mut writes[begin..] {
-            if let Effect::Image { version, .. } = write.effect {
+            if let Effect::Image {
+                version, expected, ..
+            } = write.effect
+            {
                 write.order = version;
-                newest = newest.max(version);
+                versions.insert(version);
+                found = expected.map(|expected| (expected, write.kind, write.object.clone()));
             } else {
-                write.order = newest;
+                write.order = versions.last().copied().unwrap_or(0);
             }
+        }
+        if let Some((expected, kind, object)) = found
+            && !versions.contains(&expected)
+            && let Some(mut write) = unknown.remove(&(kind, object))
+        {
+            versions.insert(expected);
+            write.order = expected;
+            writes.push(write);
         }
     }
     writes.sort_by_key(|write| (write.order, matches!(write.effect, Effect::Gone { .. })));
     let mut images = Images::default();
-    Ok(writes
+    told.commits = writes
         .into_iter()
         .filter_map(|write| images.commit(write))
-        .collect())
+        .collect();
+    Ok(told)
 }
 
-/// When the orchestrator was refused a call, for [`Promises::fault`](super::Promises::fault).
-///
-/// # Errors
-/// If a line is no audit event.
-pub fn refusals(log: &str) -> Result<Vec<Timestamp>, AuditError> {
-    let mut refused = Vec::new();
-    for (number, line) in (1..).zip(log.lines()).filter(|(_, line)| !line.is_empty()) {
-        let event = parse(number, line)?;
-        let code = event.response_status.map_or(0, |status| status.code);
+impl Log {
+    fn note_refusal(&mut self, event: &Event) {
+        let code = event.response_status.as_ref().map_or(0, |s| s.code);
         if code >= 400 && Actor::of(&event.user_agent).is_ours() {
-            refused.push(event.stage_timestamp);
+            self.refused.push(event.stage_timestamp);
         }
+        self.unsure |= code >= 500 && event.verb == "create";
     }
-    Ok(refused)
+}
+
+/// A patch of which nobody knows whether it was committed.
+fn unsure(event: &Event) -> Option<Write> {
+    let code = event.response_status.as_ref()?.code;
+    let about = event.object_ref.as_ref()?;
+    if code < 500 || event.verb != "patch" || event.stage != "ResponseComplete" {
+        return None;
+    }
+    Some(Write {
+        at: event.stage_timestamp,
+        actor: Actor::of(&event.user_agent),
+        kind: Kind::of(&about.api_group, &about.resource)?,
+        object: format!("{}/{}", about.namespace, about.name),
+        created: false,
+        effect: Effect::Asked(event.request_object.clone()?),
+        order: 0,
+    })
 }
 
 fn parse(number: usize, line: &str) -> Result<Event, AuditError> {
@@ -180,29 +231,31 @@ fn read_event(event: Event, line: usize, writes: &mut Vec<Write>) -> Result<(), 
         });
     };
     let actor = Actor::of(&user_agent);
-    let mut push = |created, effect| {
+    let object = format!("{}/{}", about.namespace, about.name);
+    let mut push = |object: String, created, effect| {
         writes.push(Write {
             at,
             actor: actor.clone(),
             kind,
+            object,
             created,
             effect,
             order: 0,
         });
     };
     if verb == "deletecollection" {
-        for object in list(&response, &["items"]) {
-            push(false, deleted(object.clone()));
+        for item in list(&response, &["items"]) {
+            push(read::shown(item), false, deleted(item.clone()));
         }
     } else if response["kind"] == "Status" {
         let uid = text(&response, &["details", "uid"]).map(str::to_owned);
-        let object = format!("{}/{}", about.namespace, about.name);
-        push(false, Effect::Gone { uid, object });
+        push(object, false, Effect::Gone { uid });
     } else if verb == "delete" || read::is_deleting(&response) {
-        push(false, deleted(response));
+        push(object, false, deleted(response));
     } else {
         let expected = request_object.as_ref().and_then(version);
-        push(verb == "create", image(response, expected));
+        let object = read::shown(&response);
+        push(object, verb == "create", image(response, expected));
     }
     Ok(())
 }
@@ -226,7 +279,6 @@ fn deleted(object: Value) -> Effect {
     }
     Effect::Gone {
         uid: Some(read::uid(&object).to_owned()),
-        object: read::shown(&object),
     }
 }
 
@@ -245,13 +297,24 @@ impl Images {
             at,
             actor,
             kind,
+            object: name,
             created,
             effect,
-            ..
+            order,
         } = write;
         let (verb, before, after) = match effect {
-            Effect::Gone { uid, object } => {
-                let known = self.uids.remove(&(kind, object));
+            Effect::Asked(patch) => {
+                let uid = self.uids.get(&(kind, name))?;
+                let (newest, image) = self.by_uid.get_mut(uid)?;
+                let before = Arc::clone(image);
+                let mut after = (*before).clone();
+                let status = patch.get("status")?.clone();
+                merge(&mut after, &json!({ "status": status }));
+                (*newest, *image) = (order, Arc::new(after));
+                (Verb::Update, Some(before), Some(Arc::clone(image)))
+            }
+            Effect::Gone { uid } => {
+                let known = self.uids.remove(&(kind, name));
                 let (_, before) = self.by_uid.remove(&uid.or(known)?)?;
                 (Verb::Delete, Some(before), None)
             }
@@ -270,7 +333,7 @@ impl Images {
                     .filter(|(newest, _)| fits(*newest))
                     .map(|(_, image)| Arc::clone(image));
                 let after = Arc::new(object);
-                self.uids.insert((kind, read::shown(&after)), uid.clone());
+                self.uids.insert((kind, name), uid.clone());
                 self.by_uid.insert(uid, (version, Arc::clone(&after)));
                 let verb = if created { Verb::Create } else { Verb::Update };
                 (verb, before, Some(after))
@@ -284,5 +347,26 @@ impl Images {
             before,
             after,
         })
+    }
+}
+
+/// Applies a JSON merge patch (RFC 7396).
+fn merge(target: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(serde_json::Map::new());
+    }
+    let Some(target) = target.as_object_mut() else {
+        return;
+    };
+    for (field, value) in patch {
+        if value.is_null() {
+            target.remove(field);
+        } else {
+            merge(target.entry(field).or_insert(Value::Null), value);
+        }
     }
 }

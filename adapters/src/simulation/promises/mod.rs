@@ -10,6 +10,7 @@ mod budget;
 mod commit;
 mod creation;
 mod ending;
+mod expectations;
 mod path;
 mod read;
 mod state;
@@ -17,105 +18,24 @@ mod status_write;
 mod table;
 mod times;
 mod touch;
+mod violation;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use remediation_core::kind::ChildKind;
 use serde_json::Value;
 
 pub use commit::{Actor, Commit, Kind, Verb};
+pub use expectations::{Ending, Expectations, Refused};
 pub use table::{Entry, Layer, Promise, Shown, TABLE};
+pub use violation::Violation;
 
 use creation::Creation;
 use state::{Child, Request};
 use status_write::StatusWrite;
-
-/// What is to be expected of the cluster that the history comes from. The default is one without faults.
-#[derive(Clone, Debug)]
-pub struct Expectations {
-    /// The most that a clock of the orchestrator's may differ from the server's.
-    pub skew: SignedDuration,
-    /// The most that a creation may be decided behind what is committed, and be under way, until it is committed: the
-    /// lag of watches, and calls that are applied late.
-    pub lag: SignedDuration,
-    /// How late a passed deadline may be recorded. None where faults may hold it up: then [`Promises::end`] alone judges.
-    pub lateness: Option<SignedDuration>,
-    /// Whether the executors obey the child contract, so that one that starts when it must not is a breach of S4.
-    pub contract: bool,
-    /// Whether the history begins with an empty cluster, so that what it never showed is not there.
-    pub whole: bool,
-}
-
-impl Default for Expectations {
-    fn default() -> Self {
-        Self {
-            skew: SignedDuration::ZERO,
-            lag: SignedDuration::from_secs(1),
-            lateness: None,
-            contract: false,
-            whole: true,
-        }
-    }
-}
-
-/// What is known of the world when a history ends.
-#[derive(Clone, Debug)]
-pub struct Ending {
-    /// The server's time.
-    pub now: Timestamp,
-    /// Whether the faults ended long enough ago, with an orchestrator running, for everything that was due a second (and
-    /// [`Expectations::skew`]) ago to have been done. Otherwise no L is judged.
-    pub settled: bool,
-    /// What is refused for good, and excuses what would need it.
-    pub refused: Refused,
-    /// Whether the garbage collector has done its work.
-    pub collected: bool,
-}
-
-/// What the API server refuses for good.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Refused {
-    /// Creating children.
-    pub creations: bool,
-    /// Creating notifications.
-    pub notifications: bool,
-    /// Writing status.
-    pub statuses: bool,
-    /// Deleting.
-    pub deletions: bool,
-}
-
-/// A promise that was broken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violation {
-    /// Which.
-    pub promise: Promise,
-    /// Of which object: `namespace/name`.
-    pub object: String,
-    /// When, by the server's clock.
-    pub at: Timestamp,
-    /// What was seen, and what should have been.
-    pub story: String,
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            promise,
-            object,
-            at,
-            story,
-        } = self;
-        write!(
-            f,
-            "{promise} {object} at {at}: {story} ({})",
-            promise.statement()
-        )
-    }
-}
+use violation::Findings;
 
 /// The checker. It holds what it needs of each object, and the newest image that the commits share.
 #[derive(Debug, Default)]
@@ -131,32 +51,6 @@ pub struct Promises {
 
 /// No finalizer of ours stands between a request and its deletion.
 const FINALIZERS: [&str; 2] = ["metadata", "finalizers"];
-
-/// What one commit breaks.
-struct Findings<'a> {
-    object: &'a str,
-    at: Timestamp,
-    list: Vec<Violation>,
-}
-
-impl<'a> Findings<'a> {
-    fn new(object: &'a str, at: Timestamp) -> Self {
-        Self {
-            object,
-            at,
-            list: Vec::new(),
-        }
-    }
-
-    fn breaks(&mut self, promise: Promise, story: impl Into<String>) {
-        self.list.push(Violation {
-            promise,
-            object: self.object.to_owned(),
-            at: self.at,
-            story: story.into(),
-        });
-    }
-}
 
 impl Promises {
     /// A checker of a history that has not begun.
