@@ -16,7 +16,7 @@ pub(crate) struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  remediation-orchestrator demo                     ten remediations on a simulated cluster, in some seconds
+  remediation-orchestrator demo                     a dozen remediations on a simulated cluster, in some seconds
   remediation-orchestrator crd | kubectl apply --server-side -f -
   remediation-orchestrator run --context staging    the operator, from this machine
   kubectl get rr,rproc,aia,wfe,kexec,notif -A -o yaml | remediation-orchestrator replay -

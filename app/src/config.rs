@@ -9,6 +9,8 @@ mod docs;
 pub(crate) mod fields;
 mod file;
 pub(crate) mod flags;
+mod tree;
+mod values;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,7 +23,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::failure::Failure;
-use fields::{FIELDS, Field, Raw};
+use fields::{FIELDS, Field};
+use values::Raw;
 
 /// Everything that is configured.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -152,7 +155,7 @@ fn assemble(given: &[Given], mut problems: Vec<Problem>) -> Result<Configuration
         return Err(problems);
     };
     for (path, (_, value)) in &chosen {
-        fields::set(&mut tree, path, value.clone());
+        tree::set(&mut tree, path, value.clone());
     }
     // The table checked each value already, so that reading the tree can only fail on a mistake in the table.
     let configuration = match Configuration::from_tree(tree) {
@@ -232,7 +235,7 @@ mod tests {
     #[test]
     fn the_table_names_every_field_and_no_other() {
         let tree = Configuration::default().tree();
-        let mut leaves = fields::leaves(&tree);
+        let mut leaves = tree::leaves(&tree);
         // Absent from the default tree: its default is the sum of the others.
         leaves.insert("timeouts.overall".into());
         let table: std::collections::BTreeSet<String> =

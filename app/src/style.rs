@@ -17,6 +17,12 @@ impl Style {
         }
     }
 
+    /// Without colour, whatever the terminal.
+    #[cfg(test)]
+    pub(crate) fn none() -> Self {
+        Self { colour: false }
+    }
+
     /// For standard error.
     pub(crate) fn stderr() -> Self {
         Self {

@@ -108,7 +108,7 @@ pub struct AnalysisSpec {
     pub targeting_data: TargetingData,
     /// What the processing found out, unchanged.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[cfg_attr(feature = "schema", schemars(extend("maxProperties" = 1024), inner(length(max = 16384))))]
+    #[cfg_attr(feature = "schema", schemars(extend("maxProperties" = 1024, "x-longest-value" = 16384)))]
     pub enriched_data: BTreeMap<String, String>,
     /// Which attempt this is, from 1.
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 64)))]
@@ -142,7 +142,7 @@ pub struct ExecutionSpec {
     pub action: String,
     /// The action's parameters.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[cfg_attr(feature = "schema", schemars(extend("maxProperties" = 1024), inner(length(max = 16384))))]
+    #[cfg_attr(feature = "schema", schemars(extend("maxProperties" = 1024, "x-longest-value" = 16384)))]
     pub parameters: BTreeMap<String, String>,
     /// After this time, or the request's `status.nextDeadline` where that is later, nothing may be started.
     pub not_after: Time,
@@ -179,7 +179,7 @@ pub struct NotificationSpec {
     #[cfg_attr(feature = "schema", schemars(length(max = 4096)))]
     pub body: String,
     /// For programs: remediation_request, environment, failure_reason, …
-    #[cfg_attr(feature = "schema", schemars(extend("maxProperties" = 32), inner(length(max = 1024))))]
+    #[cfg_attr(feature = "schema", schemars(extend("maxProperties" = 32, "x-longest-value" = 1024)))]
     pub metadata: BTreeMap<String, String>,
 }
 

@@ -1,8 +1,6 @@
 //! The decision: from what is seen of a request and its children to what is to be done about it.
 //!
-//! When several rules apply, this order holds: being deleted; ended; suspended; failure already recorded; and in
-//! an active phase: a child failed; a child completed; a child was deleted; the plan is invalid; the earlier of
-//! the deadlines that have passed. The rules of each phase stand in the file of that phase.
+//! When several rules apply, [`ORDER`] holds. The rules of each phase stand in the file of that phase.
 
 use std::sync::Arc;
 
@@ -17,6 +15,20 @@ use crate::policy::Settings;
 use crate::request::Request;
 use crate::rule::Rule;
 use crate::view::View;
+
+/// When several rules apply, the first of these is followed. The first four stand in [`explain`], the rest in the
+/// files of the phases and, for the clock, in `phases/mod.rs`.
+pub const ORDER: [&str; 9] = [
+    "The request is being deleted.",
+    "It ended.",
+    "It is suspended.",
+    "A failure is recorded already.",
+    "A child failed.",
+    "A child completed.",
+    "A child was deleted.",
+    "The plan is invalid.",
+    "The earlier of the deadlines that have passed: exactly at a deadline it has passed.",
+];
 
 /// Everything but the children that a decision depends on.
 #[derive(Clone, Debug, Default)]
@@ -66,7 +78,7 @@ pub fn explain(state: &State, children: &Children, now: Timestamp) -> Decision {
         return suspended::decide(&view);
     }
     let mut draft = Draft::of(&view);
-    draft.resume();
+    suspended::resume(&view, &mut draft);
     draft.repair_clocks();
     let verdict = if request.status.has_failed() {
         failing::finish(&view, &mut draft)

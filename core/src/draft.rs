@@ -136,22 +136,6 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Ends a suspension that is recorded but no longer asked for; the pause is added to both clocks.
-    pub(crate) fn resume(&mut self) {
-        let Some(since) = self.status.suspended_since else {
-            return;
-        };
-        let pause = Time::at(self.now).since(since);
-        let status = self.status.to_mut();
-        status.suspended_since = None;
-        if status.start_time.is_some() {
-            let add = |clock: Option<GoDuration>| Some(clock.unwrap_or_default().plus(pause));
-            status.suspended_in_phase = add(status.suspended_in_phase);
-            status.suspended_total = add(status.suspended_total);
-        }
-        conditions::remove(status, conditions::SUSPENDED);
-    }
-
     /// Rewrites a time that lies in the future, and fills in what every remediation that has begun must hold: no
     /// clock may be stopped by a skewed one, or by a hand.
     pub(crate) fn repair_clocks(&mut self) {

@@ -153,7 +153,7 @@ impl Cause {
 
     /// Whether the API server said no (4xx), rather than not answering properly.
     #[must_use]
-    pub const fn is_refusal(self) -> bool {
+    pub const fn server_said_no(self) -> bool {
         match self {
             Cause::NotFound
             | Cause::Conflict

@@ -98,7 +98,7 @@ impl Memory {
     /// The API server answers again after an outage: what was waiting for it may be tried at once.
     pub fn end_backoffs(&mut self, now: Timestamp) {
         for refusal in self.refusals.values_mut() {
-            if !refusal.cause.is_refusal() {
+            if !refusal.cause.server_said_no() {
                 refusal.next_try = refusal.next_try.min(now);
             }
         }

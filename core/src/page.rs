@@ -1,21 +1,9 @@
-//! The docs page of phases, written from [`TRANSITIONS`] and [`Rule`], so that it cannot tell another story
-//! than the code.
+//! The docs page of phases, written from [`TRANSITIONS`], [`ORDER`] and [`Rule`], so that it cannot tell another
+//! story than the code.
 
+use crate::decide::ORDER;
 use crate::phase::{Phase, TRANSITIONS};
 use crate::rule::Rule;
-
-/// When several rules apply, the first of these is followed; the code is [`crate::decide::explain`].
-const ORDER: [&str; 9] = [
-    "The request is being deleted.",
-    "It ended.",
-    "It is suspended.",
-    "A failure is recorded already.",
-    "A child failed.",
-    "A child completed.",
-    "A child was deleted.",
-    "The plan is invalid.",
-    "The earlier of the deadlines that have passed: exactly at a deadline it has passed.",
-];
 
 /// The page, in Markdown.
 #[must_use]
@@ -24,7 +12,7 @@ pub fn phases() -> String {
         "# Phases\n\n\
          This page is written from the code: `UPDATE=1 cargo test -p remediation-core --test pages` renews it.\n\n",
     );
-    let paragraphs = [diagram(), edges(), order(), rules()];
+    let paragraphs = [diagram(), edges(), files(), order(), rules()];
     page.push_str(&paragraphs.join("\n"));
     page
 }
@@ -51,6 +39,29 @@ fn edges() -> String {
         line(&mut text, &format!("| {from} | {to} | {when} | {doing} |"));
     }
     text
+}
+
+fn files() -> String {
+    let mut text = String::from(
+        "## Where the rules stand\n\nThe rules of a phase stand in one file, whose first lines list them.\n\n\
+         | Phase | File |\n|---|---|\n",
+    );
+    for phase in Phase::ALL {
+        let file = file(phase);
+        line(&mut text, &format!("| {phase} | [{file}](../../{file}) |"));
+    }
+    text
+}
+
+fn file(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Pending | Phase::Initializing => "core/src/phases/initializing.rs",
+        Phase::Processing => "core/src/phases/processing.rs",
+        Phase::Analyzing => "core/src/phases/analyzing.rs",
+        Phase::WorkflowPlanning => "core/src/phases/workflow_planning.rs",
+        Phase::Executing => "core/src/phases/executing.rs",
+        Phase::Completed | Phase::Failed => "core/src/phases/terminal.rs",
+    }
 }
 
 fn order() -> String {

@@ -6,6 +6,16 @@
 //! decide → Create → applied ─→ the child is seen ──→ decide → Record → …
 //!                 └ refused ─→ the refusal is remembered → decide → Record(Failed) or WakeAt
 //! ```
+//!
+//! | what goes wrong | what follows |
+//! |---|---|
+//! | a create: the name is taken (409) | the object under it is read; ours is used, another's is a NameConflict |
+//! | a create: no answer in time | remembered as refused for now; found under its name, by the watch or by the next try, it counts as created |
+//! | a status write: somebody wrote first (409) | the request is read and decided afresh, [`CONFLICT_TRIES`] times |
+//! | a status write: anything else | tried again with backoff; nothing else is done before |
+//! | a status write: not there (404) | the request is read: gone ends the pass |
+//! | a read that finds nothing (404) | the child is known to be absent |
+//! | anything refused (403, 422, 429, 5xx, ...) | classified by [`classify`] and remembered with its backoff; `decide` says what it means |
 
 use std::collections::VecDeque;
 
@@ -312,6 +322,7 @@ impl Pass {
         }
     }
 
+    /// What a call that failed leads to: the table at the top of this file, in the order of its causes.
     fn learn_failure(
         &mut self,
         failure: &ApiFailure,

@@ -1,7 +1,8 @@
 //! Progress: how many steps there are and how many are completed, from what the children say.
 //!
 //! Processing and analysis count as a step each, the workflow as `max(1, stepsTotal)`; so 0, 33, 66, 75 … %.
-//! It never goes back, and is 100 only in Completed.
+//! It never goes back, and is 100 only in Completed. How often it is written: `PROGRESS_EVERY` in
+//! `core/src/draft.rs`.
 
 use std::borrow::Cow;
 

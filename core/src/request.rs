@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::status::Status;
 use crate::targeting::TargetingData;
+use crate::time::Time;
 
 /// Who a request is. The UID tells two requests of one name apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -25,6 +26,9 @@ pub struct Request {
     pub resource_version: String,
     /// The generation of its spec.
     pub generation: i64,
+    /// When the API server created it, in whole seconds. Requests are worked on in this order; no rule looks at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<Time>,
     /// Whether a deletion timestamp is set.
     pub deleting: bool,
     /// What was asked.

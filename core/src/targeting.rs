@@ -40,15 +40,15 @@ pub struct TargetingData {
     pub target_resource: Option<TargetResource>,
     /// The alert's labels.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    #[cfg_attr(feature = "schema", schemars(extend("maxProperties" = 128), inner(length(max = 4096))))]
+    #[cfg_attr(feature = "schema", schemars(extend("maxProperties" = 128, "x-longest-value" = 4096)))]
     pub labels: BTreeMap<String, String>,
     /// The alert's annotations.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    #[cfg_attr(feature = "schema", schemars(extend("maxProperties" = 128), inner(length(max = 4096))))]
+    #[cfg_attr(feature = "schema", schemars(extend("maxProperties" = 128, "x-longest-value" = 4096)))]
     pub annotations: BTreeMap<String, String>,
     /// Whatever else the sender knows.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    #[cfg_attr(feature = "schema", schemars(extend("maxProperties" = 128), inner(length(max = 4096))))]
+    #[cfg_attr(feature = "schema", schemars(extend("maxProperties" = 128, "x-longest-value" = 4096)))]
     pub context: BTreeMap<String, String>,
 }
 

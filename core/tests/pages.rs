@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use remediation_core::page;
+use remediation_core::phase::Phase;
 use remediation_core::rule::Rule;
 
 #[test]
@@ -19,6 +20,22 @@ fn the_page_of_phases_is_the_codes() {
         committed == page,
         "docs/reference/phases.md is not current; run `UPDATE=1 cargo test -p remediation-core --test pages`"
     );
+}
+
+#[test]
+fn each_file_that_the_page_sends_a_reader_to_exists() {
+    let reference = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference");
+    let page = page::phases();
+    let links: Vec<&str> = page
+        .split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split_once(')'))
+        .map(|(link, _)| link)
+        .collect();
+    assert_eq!(links.len(), Phase::ALL.len(), "{links:?}");
+    for link in links {
+        assert!(reference.join(link).is_file(), "{link}");
+    }
 }
 
 #[test]

@@ -24,6 +24,33 @@ pub(crate) fn processor_time(pid: u32) -> Option<Duration> {
     Some(Duration::from_millis(ticks * 10))
 }
 
+/// What each of some processes uses from here on.
+pub(crate) struct Usage(Vec<(&'static str, u32, Duration)>);
+
+impl Usage {
+    /// Begins to count.
+    pub(crate) fn begin(processes: impl IntoIterator<Item = (&'static str, u32)>) -> Self {
+        let used = |pid| processor_time(pid).unwrap_or_default();
+        let begun = processes
+            .into_iter()
+            .map(|(name, pid)| (name, pid, used(pid)));
+        Self(begun.collect())
+    }
+
+    /// For each process, milliseconds of CPU since then for each of `count`.
+    pub(crate) fn each(&self, count: usize) -> String {
+        #[expect(clippy::cast_precision_loss, reason = "some thousands")]
+        let each = 1000.0 / count as f64;
+        let parts = self.0.iter().map(|(name, pid, before)| {
+            let used = processor_time(*pid)
+                .unwrap_or_default()
+                .saturating_sub(*before);
+            format!("{name} {:.1} ms", used.as_secs_f64() * each)
+        });
+        parts.collect::<Vec<_>>().join(", ")
+    }
+}
+
 /// A line of `/proc/<pid>/status`, for example `VmHWM` (the most memory that was resident), in kB.
 pub(crate) fn memory_kb(pid: u32, line: &str) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;

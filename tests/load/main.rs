@@ -13,6 +13,7 @@ mod harness;
 
 mod bare_loop;
 mod figures;
+mod in_process;
 mod operator_load;
 
 use harness::{ControlPlane, Result};
@@ -21,6 +22,8 @@ use harness::{ControlPlane, Result};
 const BURST: usize = 1000;
 /// Remediations whose writes the bare loop makes.
 const BARE: usize = 300;
+/// Remediations in this process, and how many of them come in a second.
+const IN_PROCESS: (usize, f64) = (1000, 50.0);
 /// Writes under way at once, of the bare loop and of the gateway.
 const CONCURRENCY: usize = 16;
 
@@ -34,9 +37,10 @@ fn main() -> Result {
         .enable_all()
         .build()?;
     runtime.block_on(async {
+        let writes = in_process::run(IN_PROCESS.0, IN_PROCESS.1).await?;
         let crds = remediation_adapters::kubernetes::crd::all();
         let plane = ControlPlane::start(&crds).await?;
-        let bare = bare_loop::run(&plane, BARE, CONCURRENCY).await?;
+        let bare = bare_loop::run(&plane, &writes, BARE, CONCURRENCY).await?;
         let burst = operator_load::burst(&plane, BURST, CONCURRENCY).await?;
         println!(
             "the operator reaches {:.0} % of the bare loop's rate",

@@ -14,11 +14,11 @@ use remediation_adapters::simulation::api_server::SystemClock;
 use remediation_adapters::simulation::children::{Children, Options, Script, Scripts, Stage, Step};
 use serde_json::{Value, json};
 
-use crate::figures::{memory_kb, percentile, processor_time};
+use crate::figures::{Usage, memory_kb, percentile, processor_time};
 use crate::harness::{AuditEvent, ControlPlane, Failure, Operator, Result, User};
 
 /// Everything answers at once; the workflow has one step, which the orchestrator runs.
-fn instant_script() -> Script {
+pub(crate) fn instant_script() -> Script {
     Script {
         processing: Stage::lasting(Duration::ZERO),
         analysis: Stage::lasting(Duration::ZERO),
@@ -33,6 +33,16 @@ fn instant_script() -> Script {
         executed_by_orchestrator: true,
         ..Script::default()
     }
+}
+
+/// The request of this number.
+pub(crate) fn manifest(number: usize, timeouts: &Value) -> DynamicObject {
+    let name = format!("load-{number:05}");
+    let spec = json!({
+        "targetingData": { "signalFingerprint": name, "alertName": "HighMemoryUsage", "environment": "production" },
+        "timeouts": timeouts,
+    });
+    DynamicObject::new(&name, &request_resource()).data(json!({ "spec": spec }))
 }
 
 struct Load {
@@ -64,14 +74,8 @@ impl Load {
     }
 
     async fn request(&self, number: usize, timeouts: Value) -> Result<Instant> {
-        let name = format!("load-{number:05}");
-        let spec = json!({
-            "targetingData": { "signalFingerprint": name, "alertName": "HighMemoryUsage", "environment": "production" },
-            "timeouts": timeouts,
-        });
-        let object = DynamicObject::new(&name, &request_resource()).data(json!({ "spec": spec }));
         self.requests
-            .create(&PostParams::default(), &object)
+            .create(&PostParams::default(), &manifest(number, &timeouts))
             .await?;
         Ok(Instant::now())
     }
@@ -110,7 +114,11 @@ fn watcher(
 pub(crate) async fn burst(plane: &ControlPlane, count: usize, concurrency: usize) -> Result<f64> {
     let load = Load::start(plane, "burst", Scripts::all(instant_script())).await?;
     let pid = load.operator.pid();
-    let before = processor_time(pid).unwrap_or_default();
+    let everybody = [
+        ("operator", pid),
+        ("gateway and children", std::process::id()),
+    ];
+    let usage = Usage::begin(everybody.into_iter().chain(plane.processes()));
     let mark = plane.audit_mark();
     let begin = Instant::now();
     let gateway = async {
@@ -124,9 +132,7 @@ pub(crate) async fn burst(plane: &ControlPlane, count: usize, concurrency: usize
     let (created, ended) = futures::join!(gateway, load.ended(count));
     let (created, ended) = (created?, ended?);
     let seconds = begin.elapsed().as_secs_f64();
-    let used = processor_time(pid)
-        .unwrap_or_default()
-        .saturating_sub(before);
+    println!("CPU for one: {}", usage.each(count));
     let mut lives = Vec::with_capacity(count);
     for ((name, (status, end)), created) in ended.iter().zip(&created) {
         if status["phase"] != "Completed" {
@@ -135,7 +141,7 @@ pub(crate) async fn burst(plane: &ControlPlane, count: usize, concurrency: usize
         lives.push(end.saturating_duration_since(*created));
     }
     #[expect(clippy::cast_precision_loss, reason = "some thousands")]
-    let (rate, each) = (count as f64 / seconds, 1.0 / count as f64);
+    let rate = count as f64 / seconds;
     println!(
         "burst: {count} remediations in {seconds:.1} s: {rate:.1}/s; created → Completed p50 {:.1?}, p99 {:.1?}, most {:.1?}",
         percentile(&mut lives, 0.5),
@@ -143,12 +149,11 @@ pub(crate) async fn burst(plane: &ControlPlane, count: usize, concurrency: usize
         percentile(&mut lives, 1.0),
     );
     println!(
-        "operator: {:.1} ms of CPU a remediation, {} kB resident at most; executions started: {}",
-        used.as_secs_f64() * 1000.0 * each,
+        "operator: {} kB resident at most; executions started: {}",
         memory_kb(pid, "VmHWM").unwrap_or_default(),
         load.children.started().len()
     );
-    tell_writes(plane.audit_since(mark)?, &load.namespace, count);
+    tell_requests(plane.audit_since(mark)?, &load.namespace, count);
     at_rest(plane, &load).await?;
     Ok(rate)
 }
@@ -157,11 +162,12 @@ fn is_operators(event: &AuditEvent, namespace: &str) -> bool {
     event.user_agent.starts_with("remediation-orchestrator") && event.is_in(namespace)
 }
 
-fn tell_writes(events: Vec<AuditEvent>, namespace: &str, count: usize) {
+/// Every request but watches that was made in the namespace, by whom, and how often for one remediation.
+fn tell_requests(events: Vec<AuditEvent>, namespace: &str, count: usize) {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for event in events
         .into_iter()
-        .filter(|event| is_operators(event, namespace))
+        .filter(|event| event.is_in(namespace) && event.verb != "watch")
     {
         let object = event.object_ref.unwrap_or_default();
         let subresource = if object.subresource.is_empty() {
@@ -172,8 +178,14 @@ fn tell_writes(events: Vec<AuditEvent>, namespace: &str, count: usize) {
         let code = event.response_status.map_or(0, |status| status.code);
         *counts
             .entry(format!(
-                "{} {}{subresource} {code}",
-                event.verb, object.resource
+                "{}: {} {}{subresource} {code}",
+                event
+                    .user_agent
+                    .split(['/', ' '])
+                    .next()
+                    .unwrap_or_default(),
+                event.verb,
+                object.resource
             ))
             .or_default() += 1;
     }

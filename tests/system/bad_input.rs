@@ -23,6 +23,11 @@ async fn what_the_schema_can_refuse_is_refused_with_the_field(stage: &mut Stage)
         (with("environment", json!("e".repeat(64))), "environment"),
         (with("severity", json!("terrible")), "severity"),
         (with("priority", json!("P9")), "priority"),
+        (with("labels", json!({ "a": "l".repeat(4097) })), "labels.a"),
+        (
+            with("context", json!({ "a": "c".repeat(4097) })),
+            "context.a",
+        ),
         (
             json!({ "targetingData": alert(), "timeouts": { "analyzing": "soon" } }),
             "analyzing",
@@ -91,7 +96,17 @@ async fn without_a_verb_it_names_the_verb_and_the_resource() -> Result {
     // Nothing is bound to this user: it may do nothing.
     let mut operator = Operator::start_unready(&plane.kubeconfig(User::Operator), &[])?;
     says(&mut operator, &["watch", "remediationrequests"]).await?;
-    assert_eq!(operator.get("/readyz").await?.0, 503);
+    let words = ["RemediationRequest (", "cannot list resource", "grant"];
+    let ready = until(DEADLINE, async || {
+        let (code, told) = operator.get("/readyz").await.ok()?;
+        (code == 503 && words.iter().all(|word| told.contains(word))).then_some(())
+    });
+    if ready.await.is_none() {
+        let told = operator.get("/readyz").await?;
+        return Err(Failure::new(format!(
+            "/readyz does not say {words:?}: {told:?}"
+        )));
+    }
     operator.check_running()?;
     operator.kill9();
     Ok(())

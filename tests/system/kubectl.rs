@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::harness::{Failure, Result, User};
-use crate::stage::{RPROC, Stage};
+use crate::stage::{RPROC, Stage, alert};
 
 async fn kubectl(stage: &Stage, args: &[&str]) -> Result<String> {
     let mut all = vec!["-n", stage.namespace.as_str()];
@@ -104,6 +104,33 @@ async fn a_person_sees_where_each_remediation_is_and_can_wait_for_its_end() -> R
         .await?;
         let described = kubectl(&stage, &["describe", "rr", "broken"]).await?;
         assert!(described.contains("Broken"), "{described}");
+        Ok(())
+    }
+    .await;
+    stage.close(outcome).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_in_a_list_pass_kubectls_own_validation() -> Result {
+    let stage = Stage::real("kubectl-list").await?;
+    let outcome = async {
+        let mut data = alert();
+        data["priority"] = json!("P1");
+        data["severity"] = json!("info");
+        let item = json!({
+            "apiVersion": "remediation.kubernaut.ai/v1alpha1",
+            "kind": "RemediationRequest",
+            "metadata": { "name": "listed" },
+            "spec": { "targetingData": data },
+        });
+        let list = json!({ "apiVersion": "v1", "kind": "List", "items": [item] });
+        let file = std::env::temp_dir().join(format!("{}.json", stage.namespace));
+        std::fs::write(&file, list.to_string())?;
+        let path = file.display().to_string();
+        let applied = kubectl(&stage, &["apply", "--validate=strict", "-f", &path]).await;
+        std::fs::remove_file(&file)?;
+        assert!(applied?.contains("listed created"));
+        stage.until_phase("listed", "Processing").await?;
         Ok(())
     }
     .await;

@@ -27,6 +27,14 @@ pub struct ClusterOptions {
 /// Why there is no client.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
+    /// The kubeconfig that was named cannot be read at all.
+    #[error("{path}: cannot be read: {problem}; give a kubeconfig that exists, or none")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        problem: std::io::Error,
+    },
     /// The kubeconfig that was named cannot be used.
     #[error(
         "{path}: cannot be used: {problem}; list its contexts with `kubectl config get-contexts`"
@@ -70,6 +78,10 @@ pub async fn config(options: &ClusterOptions) -> Result<Config, ClientError> {
                 path: path.display().to_string(),
                 problem,
             };
+            std::fs::File::open(path).map_err(|problem| ClientError::Unreadable {
+                path: path.display().to_string(),
+                problem,
+            })?;
             let file = Kubeconfig::read_from(path).map_err(|error| refuse(error.to_string()))?;
             Config::from_custom_kubeconfig(file, &chosen)
                 .await
@@ -121,7 +133,10 @@ mod tests {
             context: None,
         };
         let error = config(&options).await.unwrap_err().to_string();
-        assert!(error.contains("/does/not/exist"), "{error}");
+        assert!(
+            error.starts_with("/does/not/exist: cannot be read: No such file"),
+            "{error}"
+        );
     }
 
     #[tokio::test]

@@ -58,6 +58,45 @@ fn every_string_list_and_map_is_bounded() {
 }
 
 #[test]
+fn a_maps_values_are_as_long_as_its_type_says_and_no_longer() {
+    let mut longest = std::collections::BTreeMap::new();
+    for (root, schema) in schemas() {
+        walk(&root, &schema, &mut |path, node| {
+            assert!(node.get("x-longest-value").is_none(), "{path}");
+            if path.ends_with(".*") && node["type"] == "string" {
+                longest.insert(path.to_owned(), node["maxLength"].as_i64().unwrap());
+            }
+        });
+    }
+    for (field, expected) in [
+        ("RemediationRequest.spec.targetingData.labels.*", 4096),
+        ("RemediationRequest.spec.targetingData.annotations.*", 4096),
+        ("RemediationRequest.spec.targetingData.context.*", 4096),
+        ("AIAnalysis.spec.targetingData.context.*", 4096),
+        ("AIAnalysis.spec.enrichedData.*", 16_384),
+        ("KubernetesExecution.spec.parameters.*", 16_384),
+        ("NotificationRequest.spec.metadata.*", 1024),
+        ("RemediationProcessing.status.enrichedData.*", 16_384),
+    ] {
+        assert_eq!(longest.get(field), Some(&expected), "{field}: {longest:?}");
+    }
+}
+
+#[test]
+fn no_enum_has_a_word_that_is_no_text() {
+    let mut enums = 0;
+    for (root, schema) in schemas() {
+        walk(&root, &schema, &mut |path, node| {
+            for word in node["enum"].as_array().into_iter().flatten() {
+                assert!(word.is_string(), "{path}: {word}");
+                enums += 1;
+            }
+        });
+    }
+    assert!(enums > 10, "only {enums} words were looked at");
+}
+
+#[test]
 fn every_schema_is_structural_and_without_defaults() {
     for (root, schema) in schemas() {
         walk(&root, &schema, &mut |path, node| {

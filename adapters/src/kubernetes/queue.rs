@@ -5,8 +5,8 @@
 //!
 //! * a request is never handed out twice at once; an event that comes meanwhile hands it out again after;
 //! * a wake-up is kept until it is due or replaced by the next pass, no event loses it;
-//! * deadlines that are due come first, then the request that has been known longest, so that what was begun is
-//!   finished; every fourth time it is the one that waits longest, so that nobody starves.
+//! * deadlines that are due come first, then the request that was created first, so that what was begun is
+//!   finished, also after a restart; every fourth time it is the one that waits longest, so that nobody starves.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,10 +29,10 @@ pub struct Queue {
 
 #[derive(Debug, Default)]
 struct State {
-    /// When each request was first seen, as a number: the order of age.
-    ages: BTreeMap<ObjectName, u64>,
+    /// How old each request is.
+    ages: BTreeMap<ObjectName, Age>,
     /// Ready, by age; a wake-up that is due counts as the oldest of all.
-    by_age: BTreeSet<(u64, u64, ObjectName)>,
+    by_age: BTreeSet<(Age, u64, ObjectName)>,
     /// Ready, by arrival.
     by_arrival: BTreeMap<u64, ObjectName>,
     ready: BTreeMap<ObjectName, Ready>,
@@ -44,9 +44,15 @@ struct State {
     turns: u64,
 }
 
+/// When a request was created, in whole seconds, and of those created in the same second which was seen first.
+type Age = (Timestamp, u64);
+
+/// Older than any request.
+const OLDEST: Age = (Timestamp::MIN, 0);
+
 #[derive(Clone, Copy, Debug)]
 struct Ready {
-    rank: u64,
+    rank: Age,
     arrival: u64,
     since: Timestamp,
 }
@@ -62,10 +68,13 @@ impl Queue {
         }
     }
 
-    /// Something happened to this request.
-    pub fn add(&self, name: ObjectName) {
+    /// Something happened to this request, which was `created` then; now, where that is not known.
+    pub fn add(&self, name: ObjectName, created: Option<Timestamp>) {
         let now = self.clock.now();
-        self.locked().make_ready(name, false, now);
+        let mut state = self.locked();
+        state.note_age(&name, created.unwrap_or(now));
+        state.make_ready(name, false, now);
+        drop(state);
         self.changed.notify_one();
     }
 
@@ -140,14 +149,25 @@ impl Queue {
 }
 
 impl State {
+    /// The age of a request that is not known yet.
+    fn note_age(&mut self, name: &ObjectName, created: Timestamp) -> Age {
+        if let Some(known) = self.ages.get(name) {
+            return *known;
+        }
+        self.counter += 1;
+        let age = (created, self.counter);
+        self.ages.insert(name.clone(), age);
+        age
+    }
+
     fn make_ready(&mut self, name: ObjectName, urgent: bool, now: Timestamp) {
         if let Some(again) = self.running.get_mut(&name) {
             *again = true;
             return;
         }
         self.counter += 1;
-        let age = *self.ages.entry(name.clone()).or_insert(self.counter);
-        let rank = if urgent { 0 } else { age };
+        let age = self.note_age(&name, now);
+        let rank = if urgent { OLDEST } else { age };
         match self.ready.get(&name).copied() {
             Some(waiting) if waiting.rank <= rank => {}
             Some(waiting) => {

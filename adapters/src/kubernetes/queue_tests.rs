@@ -26,10 +26,10 @@ fn ready(queue: &Queue) -> Option<String> {
 #[tokio::test(start_paused = true)]
 async fn a_request_is_never_handed_out_twice_at_once() {
     let queue = queue();
-    queue.add(name("a"));
-    queue.add(name("a"));
+    queue.add(name("a"), None);
+    queue.add(name("a"), None);
     assert_eq!(ready(&queue).as_deref(), Some("a"));
-    queue.add(name("a"));
+    queue.add(name("a"), None);
     assert_eq!(ready(&queue), None, "it is being looked at");
     queue.done(&name("a"), None);
     assert_eq!(
@@ -45,7 +45,7 @@ async fn a_request_is_never_handed_out_twice_at_once() {
 async fn the_oldest_comes_first_and_every_fourth_time_the_one_that_waits_longest() {
     let queue = queue();
     for n in 0..6 {
-        queue.add(name(&format!("r{n}")));
+        queue.add(name(&format!("r{n}")), None);
     }
     for _ in 0..6 {
         let taken = ready(&queue).unwrap();
@@ -53,7 +53,7 @@ async fn the_oldest_comes_first_and_every_fourth_time_the_one_that_waits_longest
     }
     // Now r5 waits longest, and is the youngest.
     for n in (0..6).rev() {
-        queue.add(name(&format!("r{n}")));
+        queue.add(name(&format!("r{n}")), None);
     }
     let order: Vec<String> = std::iter::from_fn(|| ready(&queue)).collect();
     assert_eq!(order, ["r0", "r5", "r1", "r2", "r3", "r4"]);
@@ -62,8 +62,8 @@ async fn the_oldest_comes_first_and_every_fourth_time_the_one_that_waits_longest
 #[tokio::test(start_paused = true)]
 async fn a_wake_up_comes_exactly_at_its_moment_and_before_all_else() {
     let queue = queue();
-    queue.add(name("a"));
-    queue.add(name("b"));
+    queue.add(name("a"), None);
+    queue.add(name("b"), None);
     for _ in 0..2 {
         ready(&queue).unwrap();
     }
@@ -78,7 +78,7 @@ async fn a_wake_up_comes_exactly_at_its_moment_and_before_all_else() {
         .clock
         .sleep_until(moment + SignedDuration::from_secs(1))
         .await;
-    queue.add(name("a"));
+    queue.add(name("a"), None);
     queue.turns_to_age();
     assert_eq!(
         ready(&queue).as_deref(),
@@ -90,11 +90,11 @@ async fn a_wake_up_comes_exactly_at_its_moment_and_before_all_else() {
 #[tokio::test(start_paused = true)]
 async fn an_event_does_not_lose_an_earlier_wake_up() {
     let queue = queue();
-    queue.add(name("a"));
+    queue.add(name("a"), None);
     ready(&queue).unwrap();
     let moment = start() + SignedDuration::from_secs(5);
     queue.done(&name("a"), Some(moment));
-    queue.add(name("a"));
+    queue.add(name("a"), None);
     // The pass over the event is handed out but never ends well: its wake-up stands.
     ready(&queue).unwrap();
     queue.clock.sleep_until(moment).await;
@@ -106,7 +106,7 @@ async fn an_event_does_not_lose_an_earlier_wake_up() {
 #[tokio::test(start_paused = true)]
 async fn a_request_that_is_gone_is_not_woken() {
     let queue = queue();
-    queue.add(name("a"));
+    queue.add(name("a"), None);
     ready(&queue).unwrap();
     queue.done(&name("a"), Some(start() + SignedDuration::from_secs(5)));
     queue.forget(&name("a"));
@@ -125,7 +125,7 @@ async fn whoever_waits_is_woken_by_an_event() {
         async move { queue.next().await }
     });
     tokio::task::yield_now().await;
-    queue.add(name("a"));
+    queue.add(name("a"), None);
     assert_eq!(waiting.await.unwrap(), name("a"));
     assert_eq!(queue.backlog(), (None, 0));
 }
@@ -135,4 +135,28 @@ impl Queue {
     fn turns_to_age(&self) {
         self.locked().turns = 0;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_restart_the_one_that_was_created_first_comes_first_whatever_it_is_called() {
+    let queue = queue();
+    let ago = |seconds| Some(start() - SignedDuration::from_secs(seconds));
+    // The order in which a list shows them: by name.
+    queue.add(name("a"), ago(1));
+    queue.add(name("b"), ago(60));
+    queue.add(name("c"), ago(3600));
+    let order: Vec<String> = std::iter::from_fn(|| ready(&queue)).collect();
+    assert_eq!(order, ["c", "b", "a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_that_is_due_comes_before_the_oldest_request() {
+    let queue = queue();
+    queue.add(name("young"), Some(start()));
+    assert_eq!(ready(&queue).as_deref(), Some("young"));
+    queue.done(&name("young"), Some(start()));
+    let old = start() - SignedDuration::from_hours(24);
+    queue.add(name("old"), Some(old));
+    assert_eq!(ready(&queue).as_deref(), Some("young"));
+    assert_eq!(ready(&queue).as_deref(), Some("old"));
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use remediation_core::children::{Child, ChildKey, ChildStatus, Owner};
 use remediation_core::kind::{ChildKind, REQUEST_LABEL, REQUEST_UID_LABEL};
 use remediation_core::request::{Identity, Request};
+use remediation_core::time::Time;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
@@ -41,6 +42,8 @@ pub struct WireMetadata {
     pub resource_version: String,
     /// The generation of spec.
     pub generation: i64,
+    /// When it was created.
+    pub creation_timestamp: Option<String>,
     /// Set while it is being deleted.
     pub deletion_timestamp: Option<String>,
     /// The labels.
@@ -113,6 +116,10 @@ pub fn request(wire: RequestWire) -> Result<Request, Box<UnreadableRequest>> {
         },
         resource_version: metadata.resource_version,
         generation: metadata.generation,
+        created: metadata
+            .creation_timestamp
+            .and_then(|created| created.parse().ok())
+            .map(Time::at),
         deleting: metadata.deletion_timestamp.is_some(),
         spec,
         status,
@@ -203,6 +210,8 @@ mod tests {
         let spec = json!({ "targetingData": { "alertName": "HighLoad" }, "future": 1 });
         let read = request(wire(&spec, &json!({ "phase": "Analyzing", "future": {} }))).unwrap();
         assert_eq!(read.identity.name, "web");
+        let created = "2026-03-01T12:00:00Z".parse().unwrap();
+        assert_eq!(read.created, Some(Time::at(created)));
         assert_eq!((read.resource_version.as_str(), read.generation), ("42", 3));
         assert_eq!(read.status.phase, Some(PhaseWord::Known(Phase::Analyzing)));
         assert_eq!(read.spec.targeting_data.unwrap().alert_name, "HighLoad");

@@ -31,8 +31,12 @@ pub(super) fn of<T: JsonSchema>(writer: Writer) -> Value {
     schema.to_value()
 }
 
-/// The longest value of a map of strings, in characters.
+/// The longest value of a map of strings, in characters, where the Rust type does not say otherwise.
 const LONGEST_MAP_VALUE: u32 = 16_384;
+
+/// With this keyword a Rust type bounds the values of a map of strings: schemars' `inner(length)` reaches the items of
+/// lists alone.
+const LONGEST_VALUE: &str = "x-longest-value";
 
 /// The most entries of a map of any values.
 const MOST_PARAMETERS: u32 = 1024;
@@ -58,16 +62,20 @@ impl Transform for Tidy {
         {
             fields.remove("format");
         }
-        // A map's values take no bound from an attribute of the Rust type.
+        let bound = fields.remove(LONGEST_VALUE);
         if let Some(values) = fields.get_mut("additionalProperties")
             && values["type"] == "string"
             && values.get("maxLength").is_none()
         {
-            values["maxLength"] = LONGEST_MAP_VALUE.into();
+            values["maxLength"] = bound.unwrap_or_else(|| LONGEST_MAP_VALUE.into());
         }
         match self.writer {
             Writer::Known => {
                 fields.remove("nullable");
+                // schemars lists null among the words of an optional enum: not null here, and no word to others.
+                if let Some(words) = fields.get_mut("enum").and_then(Value::as_array_mut) {
+                    words.retain(|word| !word.is_null());
+                }
                 open_object_to_map(fields);
             }
             Writer::Anybody if fields.contains_key("properties") => {

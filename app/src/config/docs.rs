@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value, json};
 
 use super::Configuration;
-use super::fields::{self, FIELDS, Field, Kind};
+use super::fields::{FIELDS, Field};
+use super::tree;
+use super::values::Kind;
 
 const HEAD: &str = "\
 <!-- Written from app/src/config/fields.rs; `UPDATE=1 cargo test -p remediation-orchestrator` writes it anew. -->
@@ -91,7 +93,7 @@ pub(crate) fn schema() -> Value {
         let mut schema = kind_schema(field.kind);
         if let Some(fields) = schema.as_object_mut() {
             fields.insert("description".to_owned(), Value::from(field.about));
-            if let Some(default) = fields::at(&Configuration::default().tree(), field.path) {
+            if let Some(default) = tree::at(&Configuration::default().tree(), field.path) {
                 fields.insert("default".to_owned(), default.clone());
             }
         }
@@ -174,12 +176,12 @@ mod tests {
     fn the_default_configuration_follows_the_schema() {
         let schema = schema();
         let tree = Configuration::default().tree();
-        for path in fields::leaves(&tree) {
+        for path in tree::leaves(&tree) {
             let pointer = path.split('.').fold(String::new(), |pointer, key| {
                 format!("{pointer}/properties/{key}")
             });
             let declared = schema.pointer(&pointer).expect(&path);
-            assert_eq!(declared.get("default"), fields::at(&tree, &path), "{path}");
+            assert_eq!(declared.get("default"), tree::at(&tree, &path), "{path}");
         }
     }
 }

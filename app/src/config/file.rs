@@ -6,7 +6,8 @@ use std::path::Path;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
 
-use super::fields::{self, FIELDS, Raw};
+use super::fields::{self, FIELDS};
+use super::values::Raw;
 use super::{Given, Problem, field};
 
 /// A YAML value whose keys and values know where they stand.

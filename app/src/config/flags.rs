@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
-use super::fields::{FIELDS, Kind, Raw};
+use super::fields::FIELDS;
+use super::values::{Kind, Raw};
 use super::{Configuration, Given, Problem};
 
 /// Where configuration comes from, as the command line says.

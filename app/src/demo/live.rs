@@ -12,6 +12,10 @@ const NAME: usize = 22;
 const ALERT: usize = 29;
 const PHASE: usize = 16;
 const BAR: usize = 10;
+/// The longest note that fits beside a column that can be left out: `ChildNeverStarted in Analyzing`.
+const NOTE: usize = 32;
+/// The width of the columns that are always there, with the two spaces before the note.
+const ALWAYS: usize = NAME + 1 + PHASE + 1 + 4 + 1 + 6 + 2;
 /// Lines beside the rows: title, head, foot.
 const AROUND: usize = 4;
 /// The narrowest terminal on which a row says something.
@@ -29,28 +33,39 @@ pub(crate) struct Table {
 impl Table {
     /// A table, if standard output is a terminal that holds so many rows.
     pub(crate) fn on_terminal(rows: usize) -> Option<Self> {
-        use std::io::IsTerminal;
-        if !std::io::stdout().is_terminal()
-            || std::env::var_os("TERM").is_some_and(|term| term == "dumb")
-        {
+        if std::env::var_os("TERM").is_some_and(|term| term == "dumb") {
             return None;
         }
-        let (terminal_size::Width(width), terminal_size::Height(height)) =
-            terminal_size::terminal_size()?;
-        let fits = usize::from(width) >= NARROWEST && usize::from(height) > rows + AROUND;
+        let (width, height) = size()?;
+        let fits = width >= NARROWEST && height > rows + AROUND;
         fits.then(|| Self {
             style: Style::stdout(),
-            width: usize::from(width),
+            width,
             drawn: 0,
         })
+    }
+
+    /// Which columns have room beside the note.
+    fn columns(&self) -> Columns {
+        let with_bar = ALWAYS + BAR + 1 + NOTE;
+        Columns {
+            bar: self.width >= with_bar,
+            alert: self.width > with_bar + ALERT,
+        }
     }
 
     /// What to print so that the terminal shows the rows as they are now, over what was drawn before.
     pub(crate) fn draw(&mut self, board: &Board, title: &str, now: Timestamp) -> String {
         let mut lines = vec![self.style.bold(&cut(title, self.width))];
-        let head = format!(
-            "{:NAME$} {:ALERT$} {:PHASE$} {:BAR$}      {:>6}  {}",
-            "NAME", "ALERT", "PHASE", "PROGRESS", "LEFT", "WAITING FOR, OR WHY IT ENDED"
+        let columns = self.columns();
+        let (progress, done) = if columns.bar {
+            ("PROGRESS", "")
+        } else {
+            ("", "DONE")
+        };
+        let head = columns.line(
+            ["NAME", "ALERT", "PHASE", progress, done, "LEFT"],
+            "WAITING FOR, OR WHY IT ENDED",
         );
         lines.push(self.style.dim(&cut(&head, self.width)));
         for row in board.rows() {
@@ -81,14 +96,16 @@ impl Table {
         let left = row
             .left(now)
             .map_or_else(String::new, |left| seconds(left.as_millis()));
-        let plain = format!(
-            "{:NAME$} {:ALERT$} {:PHASE$} {} {:>3}% {left:>6}  {}",
-            cut(&row.name, NAME),
-            cut(&row.alert, ALERT),
-            phase.name(),
-            bar(row.progress()),
-            row.progress(),
-            row.note(),
+        let plain = self.columns().line(
+            [
+                &cut(&row.name, NAME),
+                &cut(&row.alert, ALERT),
+                phase.name(),
+                &bar(row.progress()),
+                &format!("{}%", row.progress()),
+                &left,
+            ],
+            &row.note(),
         );
         let plain = cut(&plain, self.width);
         match phase {
@@ -102,6 +119,46 @@ impl Table {
             | Phase::WorkflowPlanning
             | Phase::Executing => plain,
         }
+    }
+}
+
+/// Columns and lines of the terminal that standard output goes to, if it goes to one.
+fn size() -> Option<(usize, usize)> {
+    use std::io::IsTerminal;
+    if !std::io::stdout().is_terminal() {
+        return None;
+    }
+    let (terminal_size::Width(width), terminal_size::Height(height)) =
+        terminal_size::terminal_size()?;
+    Some((usize::from(width), usize::from(height)))
+}
+
+/// How many columns the terminal has that standard output goes to, if it goes to one.
+pub(crate) fn width() -> Option<usize> {
+    size().map(|(width, _)| width)
+}
+
+/// The columns that a narrow terminal goes without.
+#[derive(Clone, Copy, Debug)]
+struct Columns {
+    alert: bool,
+    bar: bool,
+}
+
+impl Columns {
+    /// A line of name, alert, phase, bar, percentage and time left, then the note.
+    fn line(self, [name, alert, phase, bar, done, left]: [&str; 6], note: &str) -> String {
+        let alert = if self.alert {
+            format!("{alert:ALERT$} ")
+        } else {
+            String::new()
+        };
+        let bar = if self.bar {
+            format!("{bar:BAR$} ")
+        } else {
+            String::new()
+        };
+        format!("{name:NAME$} {alert}{phase:PHASE$} {bar}{done:>4} {left:>6}  {note}")
     }
 }
 
@@ -136,6 +193,28 @@ mod tests {
         assert_eq!(bar(0), "░░░░░░░░░░");
         assert_eq!(bar(66), "██████░░░░");
         assert_eq!(bar(100), "██████████");
+    }
+
+    #[test]
+    fn a_narrow_terminal_keeps_what_says_why() {
+        let shown = |width| {
+            let table = Table {
+                style: Style::none(),
+                width,
+                drawn: 0,
+            };
+            let text = table.columns().line(
+                ["web", "HighLoad", "Failed", "███░░░░░░░", "33%", ""],
+                "ChildNeverStarted in Analyzing",
+            );
+            cut(&text, width)
+        };
+        assert!(shown(140).contains("HighLoad") && shown(140).contains("███"));
+        assert!(!shown(120).contains("HighLoad") && shown(120).contains("███"));
+        assert!(!shown(80).contains("███") && shown(80).contains("33%"));
+        for width in [80, 96, 97, 127, 140, 200] {
+            assert!(shown(width).contains("ChildNeverStarted in Ana"), "{width}");
+        }
     }
 
     #[test]

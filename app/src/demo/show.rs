@@ -10,7 +10,7 @@ use remediation_core::text;
 use serde_json::json;
 
 use super::follow::{Board, Told};
-use super::live::Table;
+use super::live::{self, Table};
 use super::summary::{self, Verdict};
 use crate::cli::DemoArgs;
 use crate::failure::Failure;
@@ -108,12 +108,6 @@ impl Show {
             }));
         }
         let total: u64 = calls.values().sum();
-        let mut calls: Vec<(&String, &u64)> = calls.iter().collect();
-        calls.sort_by_key(|(call, count)| (std::cmp::Reverse(**count), *call));
-        let calls: Vec<String> = calls
-            .iter()
-            .map(|(call, count)| format!("{call} {count}"))
-            .collect();
         let verdict = if astray == 0 {
             self.style
                 .green(&format!("all {} ended as scripted", verdicts.len()))
@@ -125,9 +119,9 @@ impl Show {
         };
         print(&format!(
             "\n{}\n{verdict} in {:.1} s\nthe operator made {total} API calls: {}\n",
-            summary::table(verdicts, self.style),
+            summary::table(verdicts, self.style, live::width()),
             took.as_secs_f64(),
-            calls.join(", ")
+            summary::by_verb(calls)
         ))
     }
 

@@ -8,6 +8,7 @@ use remediation_core::phase::Phase;
 use serde_json::{Value, json};
 
 use super::follow::Board;
+use super::live::cut;
 use super::scenario::Remediation;
 use crate::style::Style;
 
@@ -119,33 +120,70 @@ pub(crate) fn verdicts(
         .collect()
 }
 
-/// The verdicts as a table.
-pub(crate) fn table(verdicts: &[Verdict], style: Style) -> String {
-    let mut lines = style.dim(&format!(
-        "   {:22} {:26} {:26} {:21} {}",
-        "NAME", "EXPECTED", "ENDED", "NOTIFIED", "SHOWS"
-    ));
+const NAME: usize = 22;
+const ENDED: usize = 26;
+const NOTIFIED: usize = 21;
+/// The longest description of what a remediation shows.
+const SHOWS: usize = 38;
+/// From this width on there is room to say who was notified.
+const WIDE: usize = 3 + NAME + 1 + ENDED + 1 + NOTIFIED + 1 + SHOWS;
+
+/// The verdicts as a table that is no wider than the terminal, if it goes to one.
+pub(crate) fn table(verdicts: &[Verdict], style: Style, width: Option<usize>) -> String {
+    let wide = width.is_none_or(|width| width >= WIDE);
+    let line = |mark: &str, name: &str, ended: &str, notified: &str, shows: &str| {
+        let notified = if wide {
+            format!("{notified:NOTIFIED$} ")
+        } else {
+            String::new()
+        };
+        let line = format!(" {mark} {name:NAME$} {ended:ENDED$} {notified}{shows}");
+        width.map_or(line.clone(), |width| cut(&line, width))
+    };
+    let mut lines = style.dim(&line(" ", "NAME", "ENDED", "NOTIFIED", "SHOWS"));
     for verdict in verdicts {
         let (phase, reason) = verdict.expected;
         let ended = verdict.actual.as_ref().map_or_else(
             || "never seen".to_owned(),
             |(phase, reason)| outcome(*phase, reason),
         );
-        let line = format!(
-            "{:22} {:26} {ended:26} {:21} {}",
+        let right = verdict.is_as_scripted();
+        let mark = if right { "✓" } else { "✗" };
+        let text = line(
+            mark,
             verdict.name,
-            outcome(phase, reason),
-            verdict.notified(),
-            verdict.shows
+            &ended,
+            &verdict.notified(),
+            verdict.shows,
         );
         lines.push('\n');
-        lines.push_str(&if verdict.is_as_scripted() {
-            format!(" {} {line}", style.green("✓"))
+        if right {
+            lines.push_str(&text.replacen(mark, &style.green(mark), 1));
         } else {
-            style.red(&format!(" ✗ {line}"))
-        });
+            let expected = outcome(phase, reason);
+            let notified = verdict.notified();
+            lines.push_str(&style.red(&format!(
+                "{text}\n   expected {expected}, and somebody told of it; notified: {notified}"
+            )));
+        }
     }
     lines + "\n"
+}
+
+/// The calls by verb, the most frequent first: `65 patch, 56 create`.
+pub(crate) fn by_verb(calls: &BTreeMap<String, u64>) -> String {
+    let mut verbs: BTreeMap<&str, u64> = BTreeMap::new();
+    for (call, count) in calls {
+        let verb = call.split_once(' ').map_or(call.as_str(), |(verb, _)| verb);
+        *verbs.entry(verb).or_default() += count;
+    }
+    let mut verbs: Vec<(&str, u64)> = verbs.into_iter().collect();
+    verbs.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let verbs: Vec<String> = verbs
+        .iter()
+        .map(|(verb, count)| format!("{count} {verb}"))
+        .collect();
+    verbs.join(", ")
 }
 
 fn outcome(phase: Phase, reason: &str) -> String {
@@ -158,5 +196,44 @@ fn outcome(phase: Phase, reason: &str) -> String {
         | Phase::WorkflowPlanning
         | Phase::Executing
         | Phase::Failed => format!("{phase}: {reason}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(actual: Option<(Phase, String)>) -> Verdict {
+        Verdict {
+            name: "storefront-certificate",
+            shows: "a step fails, the next is never begun",
+            expected: (Phase::Failed, "ReplicaBusy"),
+            actual,
+            notifications: vec![("escalation".to_owned(), true)],
+        }
+    }
+
+    #[test]
+    fn a_table_is_no_wider_than_the_terminal_and_says_what_was_expected_where_it_was_not_met() {
+        let met = verdict(Some((Phase::Failed, "ReplicaBusy".to_owned())));
+        let astray = verdict(Some((Phase::Completed, "RemediationCompleted".to_owned())));
+        let narrow = table(&[met, astray], Style::none(), Some(80));
+        let lines: Vec<&str> = narrow.lines().collect();
+        assert_eq!(lines.len(), 4, "{narrow}");
+        for line in &lines[..3] {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+        assert!(lines[1].contains("✓") && lines[1].contains("Failed: ReplicaBusy"));
+        assert!(lines[2].contains("✗ storefront-certificate Completed"));
+        assert!(lines[3].contains("expected Failed: ReplicaBusy"));
+        let wide = table(&[verdict(None)], Style::none(), None);
+        assert!(wide.contains("NOTIFIED") && wide.contains("never seen"));
+    }
+
+    #[test]
+    fn calls_are_counted_by_verb() {
+        let calls = [("create events", 2), ("create pods", 3), ("patch pods", 7)];
+        let calls = calls.map(|(call, count)| (call.to_owned(), count));
+        assert_eq!(by_verb(&BTreeMap::from(calls)), "7 patch, 5 create");
     }
 }

@@ -1,6 +1,14 @@
 //! Analyzing: wait for the AIAnalysis, perhaps for somebody's approval, then create the WorkflowExecution.
 //!
-//! An AIAnalysis that vanished is created again (category A); the phase's clock keeps running.
+//! | the AIAnalysis | what follows |
+//! |---|---|
+//! | Failed | the remediation fails with the child's reason (category F) |
+//! | Rejected, or its approval's decision is Rejected | the remediation fails: AnalysisRejected |
+//! | Approving, or its approval is required and not given | approval is asked for once; from then on the approval deadline counts ([`crate::deadline`]) and its passing is ApprovalExpired |
+//! | Ready or Completed, with a recommendation | the WorkflowExecution is created, then WorkflowPlanning |
+//! | Ready or Completed, without one | the remediation fails: NoRecommendation |
+//! | Pending, Investigating, no status yet, a word that is not known | wait, until the deadline of analyzing |
+//! | gone, or its reference was taken away | created again (category A); the phase's clock keeps running |
 
 use crate::action::{ChildSpec, EventSeverity, WorkflowSpec};
 use crate::children::{AnalysisStatus, Child, ChildKey, ProcessingStatus};
@@ -27,7 +35,7 @@ pub(crate) fn decide(view: &View<'_>, draft: &mut Draft<'_>) -> Verdict {
     let child = match view.named(KIND, &reference.name, &reference.uid) {
         Named::There(child) => child,
         Named::Gone => return create_again(view, draft),
-        Named::Unconfirmed => return processing::confirm(view, draft, KIND, &reference.name),
+        Named::Unconfirmed => return super::confirm(view, draft, KIND, &reference.name),
     };
     draft.wait_for(child);
     let analysis = child.status.analysis();
@@ -57,7 +65,7 @@ pub(crate) fn decide(view: &View<'_>, draft: &mut Draft<'_>) -> Verdict {
         "Ready" | "Completed" => plan_workflow(view, draft, child, analysis),
         "" | "Pending" | "Investigating" | "Approving" => Verdict::Wait,
         unknown => {
-            processing::note_unknown_phase(draft, child, unknown);
+            super::note_unknown_phase(draft, child, unknown);
             Verdict::Wait
         }
     }
@@ -263,7 +271,7 @@ fn processed<'a>(view: &View<'a>, draft: &mut Draft<'_>) -> Result<&'a Processin
     match view.named(kind, &reference.name, &reference.uid) {
         Named::There(child) if child.status.phase() == "Completed" => Ok(child.status.processing()),
         Named::There(_) | Named::Gone => Err(Verdict::Wait),
-        Named::Unconfirmed => Err(processing::confirm(view, draft, kind, &reference.name)),
+        Named::Unconfirmed => Err(super::confirm(view, draft, kind, &reference.name)),
     }
 }
 

@@ -1,8 +1,16 @@
 //! Executing: the workflow changes the cluster. Where its plan says so, the orchestrator runs the steps, each
 //! once all that it depends on is completed; and when everything is completed, the remediation is.
 //!
-//! A WorkflowExecution or KubernetesExecution that status names and that is gone is never created again, because
-//! it may have acted.
+//! | what is seen | what follows |
+//! |---|---|
+//! | the WorkflowExecution Completed, and every step of a plan that is ours | the success notification, then Completed |
+//! | the WorkflowExecution or a step Failed | the remediation fails with the child's reason (category F) |
+//! | one of them deleted before it ended | the remediation fails: it may have acted and is not created again |
+//! | a plan that cannot be run ([`plan::problem`]: a circle, a bad name, too many steps), or changed after it was begun | the remediation fails: InvalidPlan |
+//! | steps whose dependencies are all completed | their KubernetesExecutions are created, then named in status |
+//! | an earlier word, or one that is not known | wait, until the deadline of executing |
+//!
+//! Before a failure of these phases is recorded, the success notification is looked for: [`fail_unless_completed`].
 
 use crate::action::{ChildSpec, ExecutionSpec, NewChild};
 use crate::children::{Child, ChildKey, Plan, PlanStep, WorkflowStatus};
@@ -15,7 +23,7 @@ use crate::memory::Errand;
 use crate::names::{self, Occasion};
 use crate::notification;
 use crate::phase::Phase;
-use crate::phases::{failing, processing};
+use crate::phases::failing;
 use crate::plan;
 use crate::rule::Rule;
 use crate::status::{ExecutionRef, ObjectRef};
@@ -32,7 +40,7 @@ pub(crate) fn decide(view: &View<'_>, draft: &mut Draft<'_>) -> Verdict {
     match workflow.phase.as_str() {
         "Failed" => return Verdict::Fail(super::child_failed(child)),
         "" | "Pending" | "Planning" | "Validating" | "Executing" | "Running" | "Completed" => {}
-        unknown => processing::note_unknown_phase(draft, child, unknown),
+        unknown => super::note_unknown_phase(draft, child, unknown),
     }
     pursue(view, draft, child, workflow)
 }
@@ -110,7 +118,7 @@ fn look_at_steps(view: &View<'_>, draft: &mut Draft<'_>) -> Result<Steps, Failur
                     steps.deleted.get_or_insert(key);
                 }
                 "" | "Pending" | "Validating" | "Executing" | "Running" => {}
-                unknown => processing::note_unknown_phase(draft, child, unknown),
+                unknown => super::note_unknown_phase(draft, child, unknown),
             },
             Named::Gone => {
                 steps.deleted.get_or_insert(key);
@@ -365,7 +373,7 @@ pub(crate) fn named_workflow<'a>(
             let key = ChildKey::new(kind, reference.name);
             Err(Verdict::Fail(deleted(view, draft, &key)))
         }
-        Named::Unconfirmed => Err(processing::confirm(view, draft, kind, &reference.name)),
+        Named::Unconfirmed => Err(super::confirm(view, draft, kind, &reference.name)),
     }
 }
 

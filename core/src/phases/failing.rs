@@ -1,5 +1,11 @@
 //! Failing, in three steps: the failure is recorded, which fixes the outcome also against a child that completes
 //! later; then the escalation, which repeats it; then the terminal phase.
+//!
+//! | the escalation | what follows |
+//! |---|---|
+//! | is there | Failed, with the condition Escalated true |
+//! | refused by the API server (a policy, a missing role, an invalid object, ...) | Failed at once, with Escalated false and the reason; tried again by [`super::terminal`] unless refused for good |
+//! | no answer, too many requests, an outage | held up, 30 seconds from the failure at most; then the same |
 
 use jiff::Timestamp;
 
@@ -102,7 +108,7 @@ pub(crate) fn held_up_until(
     now: Timestamp,
 ) -> Option<Timestamp> {
     let due = Time::at(since.min(now)).plus(LONGEST_HOLD);
-    let held_up = !refusal.cause.is_refusal() && !due.reached(now);
+    let held_up = !refusal.cause.server_said_no() && !due.reached(now);
     held_up.then(|| due.moment().min(refusal.next_try))
 }
 

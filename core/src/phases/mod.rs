@@ -1,4 +1,8 @@
-//! The rules of each phase, one file a phase, and what all active phases have in common: their deadlines.
+//! The rules of each phase, one file a phase, and below what the active phases have in common.
+//!
+//! Whatever a phase waits for, a deadline that has passed ends it (exactly at a deadline it has passed; how they are
+//! computed: [`crate::deadline`]). Only what a child has brought about already goes before the clock: a failure,
+//! the next phase, and the creation that leads there.
 
 pub(crate) mod analyzing;
 pub(crate) mod executing;
@@ -15,7 +19,7 @@ use crate::deadline::{self, Deadline, Limit};
 use crate::draft::{Draft, Failure, Trouble, Verdict};
 use crate::error::{Category, Cause};
 use crate::kind::ChildKind;
-use crate::memory::Refusal;
+use crate::memory::{Errand, Refusal};
 use crate::phase::Phase;
 use crate::rule::Rule;
 use crate::text;
@@ -183,7 +187,7 @@ pub(crate) fn note_delay(view: &View<'_>, draft: &mut Draft<'_>, key: &ChildKey)
         return draft.wait_for_key(key);
     };
     draft.wake_at(refusal.next_try);
-    let passing = !refusal.cause.is_refusal() && refusal.tries < 2;
+    let passing = !refusal.cause.server_said_no() && refusal.tries < 2;
     let first_child = key.kind == ChildKind::RemediationProcessing;
     if refusal.cause == Cause::NamespaceTerminating || (passing && !first_child) {
         return;
@@ -195,6 +199,35 @@ pub(crate) fn note_delay(view: &View<'_>, draft: &mut Draft<'_>, key: &ChildKey)
             "{key} cannot be created yet: {}; {}",
             refusal.message,
             refusal.cause.next_step()
+        ),
+    });
+}
+
+/// Reads a child that status names from the API server before anything is concluded from its absence.
+pub(crate) fn confirm(
+    view: &View<'_>,
+    draft: &mut Draft<'_>,
+    kind: ChildKind,
+    name: &str,
+) -> Verdict {
+    let key = ChildKey::new(kind, name);
+    draft.wait_for_key(&key);
+    if draft.may_try(view, &Errand::Read(key.clone())) {
+        Verdict::Read(key)
+    } else {
+        Verdict::Wait
+    }
+}
+
+/// Reports a phase word that this version does not know: still in progress, never a guess.
+pub(crate) fn note_unknown_phase(draft: &mut Draft<'_>, child: &Child, word: &str) {
+    draft.rule = Rule::UnknownPhase;
+    draft.trouble = Some(Trouble {
+        reason: "UnknownPhase",
+        message: format!(
+            "{} reports the phase `{}`, which this version does not know; it counts as in progress",
+            child.key,
+            text::clean(word, 64)
         ),
     });
 }

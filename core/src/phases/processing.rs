@@ -1,12 +1,17 @@
 //! Processing: wait for the RemediationProcessing, then create the AIAnalysis from its result.
 //!
-//! A RemediationProcessing that vanished is created again (category A); the phase's clock keeps running.
+//! | the RemediationProcessing | what follows |
+//! |---|---|
+//! | Completed | the AIAnalysis is created, then Analyzing |
+//! | Failed | the remediation fails with the child's reason (category F) |
+//! | Pending, Processing, no status yet, a word that is not known | wait, until the deadline of processing |
+//! | being deleted | wait: it may still end |
+//! | gone, or its reference was taken away | created again (category A); the phase's clock keeps running |
 
 use crate::action::{AnalysisSpec, ChildSpec, ProcessingSpec};
-use crate::children::{Child, ChildKey, ProcessingStatus};
-use crate::draft::{Draft, Trouble, Verdict};
+use crate::children::ProcessingStatus;
+use crate::draft::{Draft, Verdict};
 use crate::kind::ChildKind;
-use crate::memory::Errand;
 use crate::phase::Phase;
 use crate::rule::Rule;
 use crate::status::ObjectRef;
@@ -21,7 +26,7 @@ pub(crate) fn decide(view: &View<'_>, draft: &mut Draft<'_>) -> Verdict {
     let child = match view.named(KIND, &reference.name, &reference.uid) {
         Named::There(child) => child,
         Named::Gone => return create_again(view, draft),
-        Named::Unconfirmed => return confirm(view, draft, KIND, &reference.name),
+        Named::Unconfirmed => return super::confirm(view, draft, KIND, &reference.name),
     };
     draft.wait_for(child);
     let status = child.status.processing();
@@ -30,7 +35,7 @@ pub(crate) fn decide(view: &View<'_>, draft: &mut Draft<'_>) -> Verdict {
         "Completed" => analyze(view, draft, status),
         "" | "Pending" | "Processing" => Verdict::Wait,
         unknown => {
-            note_unknown_phase(draft, child, unknown);
+            super::note_unknown_phase(draft, child, unknown);
             Verdict::Wait
         }
     }
@@ -118,33 +123,4 @@ fn create_again(view: &View<'_>, draft: &mut Draft<'_>) -> Verdict {
         }
         Ensured::Refused(refusal) => Verdict::Fail(super::creation_refused(&key, refusal)),
     }
-}
-
-/// Reads a child that status names from the API server before anything is concluded from its absence.
-pub(crate) fn confirm(
-    view: &View<'_>,
-    draft: &mut Draft<'_>,
-    kind: ChildKind,
-    name: &str,
-) -> Verdict {
-    let key = ChildKey::new(kind, name);
-    draft.wait_for_key(&key);
-    if draft.may_try(view, &Errand::Read(key.clone())) {
-        Verdict::Read(key)
-    } else {
-        Verdict::Wait
-    }
-}
-
-/// Reports a phase word that this version does not know: still in progress, never a guess.
-pub(crate) fn note_unknown_phase(draft: &mut Draft<'_>, child: &Child, word: &str) {
-    draft.rule = Rule::UnknownPhase;
-    draft.trouble = Some(Trouble {
-        reason: "UnknownPhase",
-        message: format!(
-            "{} reports the phase `{}`, which this version does not know; it counts as in progress",
-            child.key,
-            crate::text::clean(word, 64)
-        ),
-    });
 }

@@ -1,10 +1,16 @@
 //! WorkflowPlanning: wait for the WorkflowExecution to begin executing.
 //!
-//! One that is already Completed goes straight on, through Executing, in one write.
+//! | the WorkflowExecution | what follows |
+//! |---|---|
+//! | Executing, Running | the first steps of a plan that is ours to run are created, then Executing |
+//! | Completed already | straight on, through Executing, in one write; see [`executing`] |
+//! | Failed | the remediation fails with the child's reason (category F) |
+//! | Pending, Planning, Validating, no status yet, a word that is not known | wait, until the deadline of workflow planning |
+//! | being deleted before it executes, or gone | the remediation fails: it may have acted and is not created again |
+//! | its reference was taken away by a hand | one of ours that is there is named again; else wait for the deadline |
 
 use crate::draft::{Draft, Verdict};
 use crate::phases::executing;
-use crate::phases::processing;
 use crate::view::View;
 
 pub(crate) fn decide(view: &View<'_>, draft: &mut Draft<'_>) -> Verdict {
@@ -20,7 +26,7 @@ pub(crate) fn decide(view: &View<'_>, draft: &mut Draft<'_>) -> Verdict {
         _ if child.deleting => Verdict::Fail(executing::deleted(view, draft, &child.key)),
         "" | "Pending" | "Planning" | "Validating" => Verdict::Wait,
         unknown => {
-            processing::note_unknown_phase(draft, child, unknown);
+            super::note_unknown_phase(draft, child, unknown);
             Verdict::Wait
         }
     }

@@ -121,6 +121,24 @@ impl ControlPlane {
         self.folder.join("certificates")
     }
 
+    /// The processes that run, by name.
+    #[allow(dead_code, reason = "only the load asks what they use")]
+    pub(crate) fn processes(&self) -> Vec<(&'static str, u32)> {
+        let named = |name, process: &Mutex<Option<Supervised>>| {
+            locked(process)
+                .as_ref()
+                .map(|process| (name, process.pid()))
+        };
+        let api_server = named("kube-apiserver", &self.api_server);
+        let collector = named("garbage collector", &self.controller_manager);
+        let etcd = ("etcd", locked(&self.etcd).pid());
+        api_server
+            .into_iter()
+            .chain([etcd])
+            .chain(collector)
+            .collect()
+    }
+
     /// A number that this control plane gives out once.
     pub(crate) fn next_number(&self) -> u32 {
         self.numbers.fetch_add(1, Ordering::Relaxed)

@@ -9,6 +9,7 @@ use remediation_core::memory::Memory;
 use remediation_core::pass::{Call, Pass};
 use remediation_core::policy::Settings;
 use remediation_core::request::Identity;
+use remediation_core::time::Time;
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
@@ -39,8 +40,17 @@ pub(super) struct Store {
     missing: BTreeSet<Source>,
     /// Sources that were lost and have not come back.
     pub(super) lost: BTreeSet<Source>,
+    /// Why the last list or watch of a source failed, and what to do about it.
+    failures: BTreeMap<Source, String>,
     /// How often the API server came back after an outage.
     recoveries: u64,
+}
+
+impl Store {
+    /// A list or watch of this source failed.
+    pub(super) fn failed(&mut self, source: &Source, why: String) {
+        self.failures.insert(source.clone(), why);
+    }
 }
 
 /// A pass that is about to run, or what must be read live before.
@@ -89,18 +99,21 @@ impl Shared {
         let affected = {
             let mut store = self.store();
             let affected = change(&mut store);
-            let (there, gone): (Vec<_>, Vec<_>) = affected
-                .into_iter()
-                .partition(|name| store.cache.request(name).is_some());
-            for name in gone {
-                store.overlay.forget(&name);
-                store.memories.remove(&name);
-                self.queue.forget(&name);
+            let mut there = Vec::new();
+            for name in affected {
+                if let Some(request) = store.cache.request(&name) {
+                    let created = request.created.map(Time::moment);
+                    there.push((name, created));
+                } else {
+                    store.overlay.forget(&name);
+                    store.memories.remove(&name);
+                    self.queue.forget(&name);
+                }
             }
             there
         };
-        for name in affected {
-            self.queue.add(name);
+        for (name, created) in affected {
+            self.queue.add(name, created);
         }
     }
 
@@ -109,6 +122,7 @@ impl Shared {
     pub(super) fn is_listed(&self, source: &Source) {
         let mut store = self.store();
         store.missing.remove(source);
+        store.failures.remove(source);
         let was_lost = store.lost.remove(source);
         drop(store);
         self.listed.notify_one();
@@ -133,13 +147,17 @@ impl Shared {
         });
     }
 
-    /// The names of the sources that have not been listed yet.
+    /// The sources that have not been listed yet, by their kinds' names, and why, if they were tried.
     pub(super) fn missing(&self) -> BTreeSet<String> {
         let store = self.store();
         store
             .missing
             .iter()
-            .map(|source| source.watched.name().to_owned())
+            .map(|source| {
+                let name = source.watched.name();
+                let why = store.failures.get(source);
+                why.map_or_else(|| name.to_owned(), |why| format!("{name} ({why})"))
+            })
             .collect()
     }
 

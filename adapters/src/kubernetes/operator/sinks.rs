@@ -7,6 +7,7 @@ use remediation_core::children::Child;
 use remediation_core::error::{ApiFailure, Category, Cause, classify};
 use remediation_core::kind::ChildKind;
 use remediation_core::request::{Identity, Request};
+use remediation_core::text;
 
 use super::shared::Shared;
 use crate::kubernetes::cache::{ObjectName, Source, Watched, place};
@@ -163,7 +164,10 @@ fn lost(shared: &Shared, source: &Source, failure: &ApiFailure) {
         next_step = cause.next_step(),
         "watch lost; reconnecting and listing again"
     );
+    let message = text::clean(&failure.message, text::MESSAGE);
+    let mut store = shared.store();
+    store.failed(source, format!("{message}; {}", cause.next_step()));
     if source.watched == Watched::Request || cause != Cause::KindMissing {
-        shared.store().lost.insert(source.clone());
+        store.lost.insert(source.clone());
     }
 }

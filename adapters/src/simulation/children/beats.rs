@@ -157,11 +157,13 @@ fn notification(spec: &Value) -> Vec<Beat> {
     )]
 }
 
-/// The phase words of a stage at equal distances, then what comes of it.
+/// The phase words of a stage at equal distances, then what comes of it. A stage that takes no time is over before
+/// anything but its end is reported.
 fn staged(stage: &Stage, words: &[&str], done: Value) -> Vec<Beat> {
     if stage.outcome == Outcome::NeverAct {
         return Vec::new();
     }
+    let words = if stage.wait().is_zero() { &[] } else { words };
     let words = stage
         .first_word
         .as_deref()
@@ -226,6 +228,16 @@ mod tests {
         let beats = of(ChildKind::RemediationProcessing, &script, &Value::Null);
         assert_eq!(phases(&beats), ["Queued", "Processing", "Completed"]);
         assert_eq!(takes(&beats), Duration::from_secs(2));
+    }
+
+    #[test]
+    fn a_stage_that_takes_no_time_reports_only_its_end() {
+        let script = Script {
+            processing: Stage::lasting(Duration::ZERO),
+            ..Script::default()
+        };
+        let beats = of(ChildKind::RemediationProcessing, &script, &Value::Null);
+        assert_eq!(phases(&beats), ["Completed"]);
     }
 
     #[test]

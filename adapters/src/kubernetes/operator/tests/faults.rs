@@ -113,6 +113,31 @@ async fn a_version_that_is_gone_leads_to_a_new_list() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_missing_right_to_list_is_told_at_readyz_with_what_to_do() {
+    let world = World::new().await;
+    world.faults(|request| {
+        if request.verb == "list" && request.resource == "aianalyses" {
+            refusal(403, "Forbidden")
+        } else {
+            Intercept::Pass
+        }
+    });
+    let operator = world.operator(OperatorSettings::default());
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let told = operator.health.unready().unwrap();
+    assert!(told.contains("AIAnalysis ("), "{told}");
+    assert!(told.contains("Forbidden (made for the test)"), "{told}");
+    assert!(
+        told.contains("grant the orchestrator's ServiceAccount"),
+        "{told}"
+    );
+    world.server.set_interceptor(None);
+    operator.synced().await;
+    assert_eq!(operator.health.unready(), None);
+    operator.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_kind_that_is_not_installed_does_not_hold_up_the_others() {
     let world = World::new().await;
     let crds: Api<DynamicObject> = Api::all_with(
