@@ -205,6 +205,11 @@ impl Run<'_> {
             if let Err(failure) = self.cluster.plane.restart_api_server().await {
                 return failure;
             }
+            // A request that is deleted and created again while the garbage collector's watch is broken looks to it
+            // like a change, and the children of the first are never collected. A fresh one collects them.
+            if let Err(failure) = self.cluster.plane.restart_controller_manager() {
+                return failure;
+            }
             self.restarts.fetch_add(1, Ordering::Relaxed);
         }
         std::future::pending().await

@@ -187,6 +187,13 @@ impl ControlPlane {
         self.start_api_server().await
     }
 
+    /// Kills the kube-controller-manager and starts it again: a garbage collector that knows nothing yet.
+    pub(crate) fn restart_controller_manager(&self) -> Result {
+        *locked(&self.controller_manager) = None;
+        *locked(&self.controller_manager) = Some(self.spawn_controller_manager()?);
+        Ok(())
+    }
+
     async fn is_ready(&self) -> bool {
         // The certificate that the client checks is made by the API server, so that there is no
         // client before it.
