@@ -92,6 +92,11 @@ impl ControlPlane {
         format!("https://127.0.0.1:{}", self.port)
     }
 
+    /// etcd's address, for those who want to see what was committed.
+    pub(crate) fn etcd_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.etcd_port)
+    }
+
     /// Where this control plane keeps its files: logs, kubeconfigs, data. It is kept until the next
     /// run.
     pub(crate) fn folder(&self) -> &Path {
@@ -180,6 +185,13 @@ impl ControlPlane {
     pub(crate) async fn restart_api_server(&self) -> Result {
         self.stop_api_server();
         self.start_api_server().await
+    }
+
+    /// Kills the kube-controller-manager and starts it again: a garbage collector that knows nothing yet.
+    pub(crate) fn restart_controller_manager(&self) -> Result {
+        *locked(&self.controller_manager) = None;
+        *locked(&self.controller_manager) = Some(self.spawn_controller_manager()?);
+        Ok(())
     }
 
     async fn is_ready(&self) -> bool {

@@ -7,6 +7,7 @@
 
 #![allow(
     dead_code,
+    unused_imports,
     reason = "a toolbox: each tool is used by some of the tests"
 )]
 
