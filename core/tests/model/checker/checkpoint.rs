@@ -1,0 +1,1 @@
+//! An exploration on disk.
