@@ -193,7 +193,9 @@ pub(crate) fn deleted(world: &World, by: &Request, slot: usize, desk: &mut Desk<
         if world.rr.inc == by.inc && facts.refs[slot] == obj.inc {
             desk.wrong("S14: deletes a child that status names".into());
         }
-        if world.ghost.acted[slot] & (1 << obj.inc) != 0 {
+        // Where a hand took the reference away, nothing tells that it was ever named.
+        let unnamed = world.ghost.flags & UNNAMED != 0;
+        if world.ghost.acted[slot] & (1 << obj.inc) != 0 && !unnamed {
             desk.wrong("S14: deletes an execution that has acted".into());
         }
     }

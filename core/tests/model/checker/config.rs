@@ -45,6 +45,21 @@ pub(crate) enum Hand {
     EditRefs,
 }
 
+impl Hand {
+    pub(crate) const ALL: [Hand; 10] = [
+        Hand::Delete,
+        Hand::DeleteForeground,
+        Hand::Recreate,
+        Hand::Suspend,
+        Hand::DeleteChild,
+        Hand::BeginDeleteChild,
+        Hand::Strip,
+        Hand::Foreign,
+        Hand::EditPhase,
+        Hand::EditRefs,
+    ];
+}
+
 /// One configuration.
 #[derive(Clone)]
 pub(crate) struct Config {
@@ -62,7 +77,7 @@ pub(crate) struct Config {
     pub(crate) own_writes: bool,
     /// Whether the clock may also stop a millisecond before a deadline.
     pub(crate) to_the_millisecond: bool,
-    /// Whether an analysis needs somebody's approval in the helpful schedule.
+    /// Whether the workflow's plan is the orchestrator's to run.
     pub(crate) planned: bool,
     pub(crate) spec: RequestSpec,
     pub(crate) settings: [Arc<Settings>; 2],
@@ -187,6 +202,7 @@ fn other_settings() -> Settings {
     let mut settings = Settings::default();
     settings.retention.ttl_seconds_after_finished = 7;
     settings.timeouts.executing = GoDuration::from_secs(10);
+    settings.notifications.escalation.priority = "urgent".into();
     settings
 }
 
@@ -350,6 +366,34 @@ pub(crate) fn all() -> Vec<Config> {
             },
             own_writes: false,
             ..base("blind", "caches that do not show a process its own writes")
+        },
+        Config {
+            spec: RequestSpec {
+                targeting_data: None,
+                ..spec()
+            },
+            refusals: &[
+                Refusal::Unavailable,
+                Refusal::Timeout,
+                Refusal::Conflict,
+                Refusal::TooMany,
+                Refusal::Forbidden,
+                Refusal::Invalid,
+            ],
+            hands: &[Suspend, DeleteForeground],
+            budget: Budget {
+                crashes: 2,
+                faults: 2,
+                late: 2,
+                hands: 2,
+                lapses: 0,
+                clock: 3,
+            },
+            two_leaders: true,
+            ..base(
+                "invalid",
+                "a request that asks for what cannot be, with everything that can happen to its escalation",
+            )
         },
     ]
 }

@@ -145,7 +145,8 @@ impl Look<'_> {
         if !led {
             wrong("S2: what leads to it was not seen successful");
         }
-        let (ends, mut extra) = (overall(status), 0);
+        let clock = resumed(status, self.now);
+        let (ends, mut extra) = (overall(&clock), 0);
         let after = |time: Time| millis(time.as_millis());
         let right = match &new.spec {
             ChildSpec::Processing(spec) => {
@@ -165,7 +166,7 @@ impl Look<'_> {
                 extra = after(spec.not_after);
                 let begun = facts.phase == Some(Phase::Executing);
                 let executing = if begun {
-                    deadlines(status).into_iter().min()
+                    deadlines(&clock).into_iter().min()
                 } else {
                     let limits = status.effective_policy.as_ref().map(|p| &p.timeouts);
                     let own = limits.map(|limits| Time::at(self.now).plus(limits.executing));
@@ -218,7 +219,14 @@ impl Look<'_> {
             }
             _ => false,
         };
-        if over {
+        // What holds the name of the next child and is on its way out is waited for, as long as the phase may last.
+        let next = match entry.facts.phase {
+            Some(Phase::Processing) => self.truth.seen[AIA],
+            Some(Phase::Analyzing) => self.truth.seen[WFE],
+            _ => Obj::default(),
+        };
+        let taken = next.exists() && (next.is(DELETING) || next.owner != self.truth.rr.inc);
+        if over && !taken {
             self.found
                 .push("S11: a deadline beats a child that was seen terminal".into());
         }
@@ -324,19 +332,7 @@ pub(crate) fn transition(from: &Status, to: &Status, now: Timestamp) -> (u16, Ve
         wrong("S23: a completed step is none any more");
     }
     if to.timeout_phase.is_some() && !failed(from) {
-        let mut clock = from.clone();
-        if let Some(since) = clock.suspended_since.take() {
-            // What is resumed by this very write counts with its pause.
-            let pause = Time::at(now).since(since);
-            let add = |known: Option<_>| {
-                Some(remediation_core::time::GoDuration::plus(
-                    known.unwrap_or_default(),
-                    pause,
-                ))
-            };
-            clock.suspended_in_phase = add(clock.suspended_in_phase);
-            clock.suspended_total = add(clock.suspended_total);
-        }
+        let clock = resumed(from, now);
         if !deadlines(&clock)
             .iter()
             .any(|deadline| deadline.moment() <= now)
@@ -348,6 +344,18 @@ pub(crate) fn transition(from: &Status, to: &Status, now: Timestamp) -> (u16, Ve
         wrong("S24: a failure without a cause that ends it");
     }
     (edges, found)
+}
+
+/// The status with the pause that ends now counted: what is resumed is decided on, and recorded, in one.
+fn resumed(status: &Status, now: Timestamp) -> Status {
+    let mut clock = status.clone();
+    if let Some(since) = clock.suspended_since.take() {
+        let pause = Time::at(now).since(since);
+        for paused in [&mut clock.suspended_in_phase, &mut clock.suspended_total] {
+            *paused = Some(paused.unwrap_or_default().plus(pause));
+        }
+    }
+    clock
 }
 
 /// What does not hold once a pass has nothing left to do.

@@ -117,7 +117,7 @@ impl Passes {
         };
         let mut rules = 0;
         let (mut pass, who) = self.replay(&log, &mut rules);
-        let step = self.advance(&mut pass, now, truth.rr.inc, &mut rules);
+        let step = self.advance(&mut pass, now, &mut rules);
         let mut found = Vec::new();
         let at = moment(now);
         let next = match step {
@@ -197,14 +197,13 @@ impl Passes {
                 let began = match &before.log {
                     Log::Began { now, .. } | Log::Answered { now, .. } => *now,
                 };
-                let step = self.advance(&mut pass, began, before.rr.inc, &mut 0);
+                let step = self.advance(&mut pass, began, &mut 0);
                 let Step::Call(call) = step else {
                     unreachable!("only a pass that made a call is answered")
                 };
                 let at = moment(*now);
                 let outcome = self.outcome(*out, &pass.view().0.request, at);
-                let who_is = identity(before.rr.inc);
-                let outcome = (self.config.mistake.outcome)(&call, outcome, who_is);
+                let outcome = (self.config.mistake.outcome)(&call, outcome);
                 pass.learn(outcome, at);
                 (pass, who)
             }
@@ -212,7 +211,7 @@ impl Passes {
     }
 
     /// On to the next call, or to the end.
-    fn advance(&self, pass: &mut Pass, now: u32, inc: u8, rules: &mut u32) -> Step {
+    fn advance(&self, pass: &mut Pass, now: u32, rules: &mut u32) -> Step {
         let skewed = moment(now) + SignedDuration::from_millis(self.config.mistake.skew);
         for _ in 0..50 {
             let (state, children) = pass.view();
@@ -220,10 +219,13 @@ impl Passes {
             *rules |= 1 << (rule as u32);
             match pass.next(skewed) {
                 Step::Announce(_) => {}
-                Step::Call(call) => match (self.config.mistake.answer)(&call, identity(inc)) {
-                    Some(believed) => pass.learn(believed, skewed),
-                    None => return Step::Call(call),
-                },
+                Step::Call(call) => {
+                    let believed = (self.config.mistake.answer)(&call, &pass.view().0.request);
+                    match believed {
+                        Some(believed) => pass.learn(believed, skewed),
+                        None => return Step::Call(call),
+                    }
+                }
                 done @ Step::Done(_) => return done,
             }
         }

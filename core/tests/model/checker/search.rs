@@ -11,7 +11,7 @@ use super::fair::{self, Mode};
 use super::moves::{Move, invariants};
 use super::passes::Passes;
 use super::reach::Reach;
-use super::state::{Proc, Rr, World};
+use super::state::{DISTURBED, Proc, Rr, World};
 use super::table::Seen;
 
 /// How far an exploration goes.
@@ -207,6 +207,9 @@ pub(crate) fn start(passes: &Passes) -> World {
         left: passes.config.budget,
         ..World::default()
     };
+    if passes.config.spec.targeting_data.is_none() {
+        world.ghost.flags |= DISTURBED;
+    }
     let listed = Proc {
         up: true,
         rr,
