@@ -124,7 +124,7 @@ pub(crate) static CANARIES: [Canary; 25] = [
         },
         config: "leaders",
         narrowed: AS_IT_IS,
-        breaks: &["S6", "S7", "S8", "S17", "S35"],
+        breaks: &["S6", "S7", "S8", "S17", "S27", "S35"],
     },
     Canary {
         mistake: &Mistake {
@@ -184,15 +184,18 @@ pub(crate) static CANARIES: [Canary; 25] = [
         mistake: &Mistake {
             name: "believes-an-absence-from-the-cache",
             answer: |call, _| match call {
-                Call::Read(key) if key.kind != ChildKind::NotificationRequest => {
+                Call::Read(key) if key.kind == ChildKind::WorkflowExecution => {
                     Some(Outcome::Failed(Refusal::NotFound.failure()))
                 }
                 _ => None,
             },
             ..NONE
         },
-        config: "leaders",
-        narrowed: AS_IT_IS,
+        config: "blind",
+        narrowed: |config| {
+            config.fair_every = u64::MAX;
+            config.budget = Budget::default();
+        },
         breaks: &["rule 5"],
     },
     Canary {
@@ -212,6 +215,7 @@ pub(crate) static CANARIES: [Canary; 25] = [
             config.hands = &[Hand::DeleteChild];
             config.fair_every = u64::MAX;
             config.budget = Budget {
+                crashes: 1,
                 hands: 1,
                 ..Budget::default()
             };
@@ -247,7 +251,13 @@ pub(crate) static CANARIES: [Canary; 25] = [
             ..NONE
         },
         config: "leaders",
-        narrowed: AS_IT_IS,
+        narrowed: |config| {
+            config.fair_every = u64::MAX;
+            config.budget = Budget {
+                clock: 1,
+                ..Budget::default()
+            };
+        },
         breaks: &["S12"],
     },
     Canary {
@@ -334,7 +344,7 @@ pub(crate) static CANARIES: [Canary; 25] = [
             ..NONE
         },
         config: "plain",
-        narrowed: AS_IT_IS,
+        narrowed: |config| config.fair_every = u64::MAX,
         breaks: &["S9", "S10"],
     },
     Canary {
