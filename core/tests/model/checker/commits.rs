@@ -57,6 +57,15 @@ pub(crate) fn recorded(world: &mut World, from: Id, to: Id, desk: &mut Desk<'_>)
             desk.wrong("rule 5: ChildDeleted, and every execution is there".into());
         }
     }
+    if after.failed && !before.failed && world.ghost.notified[inc][1] > 0 {
+        // The known window: the failure was decided before, by a process that is dead, or by another leader.
+        if desk.late || desk.config.two_leaders {
+            world.ghost.flags |= CONTRADICTED;
+            desk.reach.saw("late failure after a success notification");
+        } else if world.ghost.flags & (EDITED | CONTRADICTED) == 0 {
+            desk.wrong("S12: fails after people were told that it succeeded".into());
+        }
+    }
     if after.terminal && !before.terminal {
         ended(world, to, desk);
     }
@@ -166,7 +175,7 @@ fn notified(world: &mut World, by: &Request, slot: usize, extra: u32, desk: &mut
             } else if there && facts.reason != extra && world.ghost.flags & EDITED == 0 {
                 desk.wrong("S13: the escalation does not say what status says".into());
             }
-            if successes > 0 && world.ghost.flags & CONTRADICTED == 0 {
+            if successes > 0 && world.ghost.flags & (EDITED | CONTRADICTED) == 0 {
                 desk.wrong("S12: escalated after people were told that it succeeded".into());
             }
         }

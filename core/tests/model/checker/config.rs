@@ -242,16 +242,16 @@ pub(crate) fn all() -> Vec<Config> {
                 Refusal::Invalid,
             ],
             budget: Budget {
-                crashes: 1,
                 faults: 1,
                 late: 1,
-                clock: 3,
+                clock: 1,
                 ..NO_BUDGET
             },
             to_the_millisecond: true,
+            fair_every: 5,
             ..base(
                 "plain",
-                "one request, a workflow of its own, one crash, one fault, three jumps of the clock",
+                "one request, a workflow of its own that succeeds or fails, fast or slowly; every refusal",
             )
         },
         Config {
@@ -262,7 +262,6 @@ pub(crate) fn all() -> Vec<Config> {
                 faults: 1,
                 late: 1,
                 lapses: 1,
-                clock: 1,
                 ..NO_BUDGET
             },
             planned: true,
@@ -276,11 +275,10 @@ pub(crate) fn all() -> Vec<Config> {
             refusals: &[Refusal::Unavailable, Refusal::Timeout, Refusal::Forbidden],
             hands: &[Suspend],
             budget: Budget {
-                crashes: 1,
                 faults: 1,
                 late: 1,
-                hands: 2,
-                clock: 3,
+                hands: 1,
+                clock: 1,
                 ..NO_BUDGET
             },
             ..base(
@@ -290,14 +288,10 @@ pub(crate) fn all() -> Vec<Config> {
         },
         Config {
             says: &[PLAIN, FAILING_LATE],
-            budget: Budget {
-                crashes: 1,
-                late: 1,
-                clock: 2,
-                ..NO_BUDGET
-            },
+            budget: NO_BUDGET,
             two_leaders: true,
             settings: [Arc::default(), Arc::new(other_settings())],
+            fair_every: 17,
             ..base(
                 "leaders",
                 "two processes that both believe they lead, with different settings",
@@ -316,13 +310,13 @@ pub(crate) fn all() -> Vec<Config> {
                 Foreign,
             ],
             budget: Budget {
-                crashes: 1,
                 late: 1,
-                hands: 2,
+                hands: 1,
                 lapses: 1,
-                clock: 1,
+                crashes: 1,
                 ..NO_BUDGET
             },
+            fair_every: 17,
             ..base(
                 "people",
                 "people delete, recreate, suspend, strip and squat; controllers go back on their word",
@@ -332,7 +326,7 @@ pub(crate) fn all() -> Vec<Config> {
             hands: &[EditPhase, EditRefs, DeleteChild, Suspend],
             budget: Budget {
                 crashes: 1,
-                hands: 2,
+                hands: 1,
                 clock: 1,
                 ..NO_BUDGET
             },
@@ -348,6 +342,7 @@ pub(crate) fn all() -> Vec<Config> {
                 ..NO_BUDGET
             },
             planned: true,
+            fair_every: 17,
             ..base(
                 "crashes",
                 "a plan of two steps, three crashes at any call, two calls that arrive late",
@@ -361,10 +356,10 @@ pub(crate) fn all() -> Vec<Config> {
                 faults: 1,
                 late: 1,
                 hands: 1,
-                clock: 1,
                 ..NO_BUDGET
             },
             own_writes: false,
+            fair_every: 17,
             ..base("blind", "caches that do not show a process its own writes")
         },
         Config {
@@ -382,14 +377,13 @@ pub(crate) fn all() -> Vec<Config> {
             ],
             hands: &[Suspend, DeleteForeground],
             budget: Budget {
-                crashes: 2,
-                faults: 2,
-                late: 2,
-                hands: 2,
-                lapses: 0,
-                clock: 3,
+                crashes: 1,
+                faults: 1,
+                late: 1,
+                hands: 1,
+                clock: 2,
+                ..NO_BUDGET
             },
-            two_leaders: true,
             ..base(
                 "invalid",
                 "a request that asks for what cannot be, with everything that can happen to its escalation",
