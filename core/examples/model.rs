@@ -1,7 +1,7 @@
 //! The model checker as a command, for campaigns and for a second look at a violation.
 //!
 //! ```text
-//! cargo run --release -p remediation-core --example model -- list
+//! cargo run -p remediation-core --example model -- list
 //! … -- run plain [--states N] [--minutes N] [--threads N] [--crashes N] [--faults N] [--late N] [--hands N]
 //!               [--lapses N] [--clock N] [--fair-every N] [--directory DIR] [--mistake NAME]
 //! … -- repeat plain 0.3.1 [--then helpful|silent] [the same bounds]

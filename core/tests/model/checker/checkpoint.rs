@@ -98,7 +98,7 @@ pub(crate) fn read(config: Config, directory: &Path) -> io::Result<Search> {
     search.frontier.clear();
     let mut frontier = Vec::new();
     records(directory, "frontier.bin", BYTES, |bytes| {
-        frontier.push(World::from_bytes(bytes))
+        frontier.push(World::from_bytes(bytes));
     })?;
     search.frontier = frontier;
     search.depth = usize::try_from(number("depth")).unwrap_or(0);

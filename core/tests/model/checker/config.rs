@@ -353,8 +353,6 @@ pub(crate) fn all() -> Vec<Config> {
             refusals: PASSING,
             hands: &[DeleteChild],
             budget: Budget {
-                faults: 1,
-                late: 1,
                 hands: 1,
                 ..NO_BUDGET
             },

@@ -147,13 +147,11 @@ fn helps(passes: &Passes, world: &World, slot: usize) -> Option<Move> {
     let obj = world.objs[slot];
     let planned = passes.config.planned;
     let next = match (slot, obj.status) {
-        (RP, 0 | 1 | 4) => 2,
+        (RP | 3.., 0 | 1 | 4) => 2,
         (AIA, 0 | 1 | 4) => 3,
-        (AIA, 2) => 5,
         (WFE, 0 | 1 | 4) if planned => 3,
         (WFE, 2 | 3) if planned => 6,
-        (WFE, 0 | 1 | 2 | 4) => 5,
-        (3.., 0 | 1 | 4) => 2,
+        (AIA, 2) | (WFE, 0 | 1 | 2 | 4) => 5,
         _ => return None,
     };
     let works = obj.exists() && obj.owner != FOREIGN && passes.begins_rightly(world, slot);

@@ -9,7 +9,7 @@ use super::passes::Passes;
 use super::state::{
     DELETING, DISTURBED, EDITED, FOREIGN, Obj, Rr, SUSPENDED, UNLABELLED, UNNAMED, World,
 };
-use super::words::{REQUEST_SLOTS, STEP_A, STEP_B, WFE};
+use super::words::{REQUEST_SLOTS, STEP_A, WFE};
 
 /// The phases that a hand writes.
 fn edited(which: u8) -> PhaseWord {
@@ -38,9 +38,8 @@ pub(crate) fn moves(passes: &Passes, world: &World, moves: &mut Vec<Move>) {
             }
         };
         match hand {
-            Hand::Delete | Hand::DeleteForeground => all(active, vec![0]),
+            Hand::Delete | Hand::DeleteForeground | Hand::Suspend => all(active, vec![0]),
             Hand::Recreate => all(!there && world.requests < 2, vec![0]),
-            Hand::Suspend => all(active, vec![0]),
             Hand::DeleteChild | Hand::BeginDeleteChild => all(true, slots.filter(ours).collect()),
             Hand::Strip => {
                 let stripped = |slot: &u8| obj(*slot).is(UNLABELLED) || obj(*slot).owner == FOREIGN;
@@ -114,7 +113,6 @@ pub(crate) fn act(passes: &Passes, world: &mut World, hand: Hand, which: u8) {
             });
         }
     }
-    debug_assert!(STEP_B < REQUEST_SLOTS);
 }
 
 fn edit(passes: &Passes, world: &mut World, change: impl FnOnce(&mut Status)) {

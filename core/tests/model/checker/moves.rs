@@ -1,6 +1,6 @@
 //! What may happen next in a state, and what comes of it.
 
-use super::config::{Config, Hand};
+use super::config::Hand;
 use super::hands;
 use super::passes::{Log, Next, Node, Passes};
 use super::reach::Reach;
@@ -510,10 +510,9 @@ pub(crate) fn vanishes(world: &World) -> bool {
 }
 
 /// What does not hold of a state by itself.
-pub(crate) fn invariants(world: &World, config: &Config, found: &mut Vec<String>) {
+pub(crate) fn invariants(world: &World, found: &mut Vec<String>) {
     let twice = world.ghost.started.iter().flatten().any(|count| *count > 1);
     if twice && world.ghost.flags & super::state::UNNAMED == 0 {
         found.push("S1: an execution acted twice".into());
     }
-    let _ = config;
 }

@@ -116,7 +116,7 @@ impl Passes {
             }
         };
         let mut rules = 0;
-        let (mut pass, who) = self.replay(&log, &mut rules);
+        let (mut pass, who) = self.replay(&log);
         let step = self.advance(&mut pass, now, &mut rules);
         let mut found = Vec::new();
         let at = moment(now);
@@ -162,7 +162,7 @@ impl Passes {
     }
 
     /// The real pass as it stands before its next step.
-    fn replay(&self, log: &Log, rules: &mut u32) -> (Pass, u8) {
+    fn replay(&self, log: &Log) -> (Pass, u8) {
         match log {
             Log::Began {
                 who,
@@ -193,7 +193,7 @@ impl Passes {
             }
             Log::Answered { before, now, out } => {
                 let before = self.node(*before);
-                let (mut pass, who) = self.replay(&before.log, rules);
+                let (mut pass, who) = self.replay(&before.log);
                 let began = match &before.log {
                     Log::Began { now, .. } | Log::Answered { now, .. } => *now,
                 };

@@ -62,6 +62,8 @@ pub(crate) struct Search {
     pub(crate) reach: Reach,
 }
 
+/// A state in which more objects than this had one name, one after the other, is not gone on from.
+const MOST_OF_ONE_NAME: u8 = 6;
 /// So many states are taken at a time.
 const CHUNK: usize = 64;
 
@@ -254,7 +256,7 @@ impl<'a> Worker<'a> {
         let mut found = Vec::new();
         for what in passes.moves(world) {
             let next = passes.step(world, what, &mut self.reach, &mut found);
-            invariants(&next, &passes.config, &mut found);
+            invariants(&next, &mut found);
             self.moves += 1;
             self.reach.moved(what.kind(), phase);
             if !found.is_empty() {
@@ -266,10 +268,14 @@ impl<'a> Worker<'a> {
                 });
                 continue;
             }
+            if next.incs.iter().any(|inc| *inc > MOST_OF_ONE_NAME) {
+                self.reach.saw("bound: a name created too often");
+                continue;
+            }
             let fingerprint = next.fingerprint();
             if self.search.seen.insert(fingerprint, state) {
                 self.next.push(next);
-                if fingerprint % passes.config.fair_every == 0 {
+                if fingerprint.is_multiple_of(passes.config.fair_every) {
                     self.follow(&next, fingerprint);
                 }
             }

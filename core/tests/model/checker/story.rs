@@ -25,7 +25,7 @@ pub(crate) fn tell(search: &Search, violation: &Violation) -> String {
     }
     let _ = writeln!(
         text,
-        "again: cargo run --release -p remediation-core --example model -- repeat {} {}{}{}",
+        "again: cargo run -p remediation-core --example model -- repeat {} {}{}{}",
         passes.config.name,
         if numbers.is_empty() {
             "-".to_owned()

@@ -158,10 +158,9 @@ pub(crate) const UNKNOWN: u8 = 4;
 /// Whether what an object says leads on to the next child.
 pub(crate) fn leads(slot: usize, status: u8) -> bool {
     match slot {
-        RP => status == 2,
+        RP | STEP_A | STEP_B => status == 2,
         AIA => matches!(status, 3 | 5),
         WFE => matches!(status, 2 | 3 | 5 | 6 | 8 | 9),
-        STEP_A | STEP_B => status == 2,
         _ => false,
     }
 }
