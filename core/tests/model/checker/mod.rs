@@ -21,6 +21,7 @@ pub(crate) mod hands;
 pub(crate) mod mistakes;
 pub(crate) mod moves;
 pub(crate) mod passes;
+pub(crate) mod process;
 pub(crate) mod reach;
 pub(crate) mod search;
 pub(crate) mod server;

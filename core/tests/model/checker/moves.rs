@@ -3,10 +3,11 @@
 use super::config::Hand;
 use super::hands;
 use super::passes::{Log, Next, Node, Passes};
+use super::process::{delay, lags, note, settle, sync};
 use super::reach::Reach;
 use super::server::{CallC, Desk, Out, Refusal, apply, is_garbage, may_start};
-use super::state::{DELETING, DISTURBED, Id, Obj, Proc, Rr, World};
-use super::words::{REQUEST_SLOTS, STEP_A, STEP_B, WFE, fails, leads};
+use super::state::{DELETING, DISTURBED, Obj, Proc, Rr, World};
+use super::words::{REQUEST_SLOTS, WFE, fails, leads};
 
 /// What becomes of the call in flight of a process that dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -96,35 +97,6 @@ impl Move {
             Move::Clock(Until::Deadline) => "clock to the deadline",
             Move::Clock(Until::Overall) => "clock to the overall deadline",
         }
-    }
-}
-
-/// The slots of each watch; the request's own is 0.
-fn watched(kind: u8) -> std::ops::Range<usize> {
-    match kind {
-        1..=3 => usize::from(kind) - 1..usize::from(kind),
-        4 => STEP_A..STEP_B + 1,
-        _ => 0..0,
-    }
-}
-
-fn lags(world: &World, proc: &Proc, kind: u8) -> bool {
-    if kind == 0 {
-        return proc.rr != world.rr;
-    }
-    watched(kind).any(|slot| proc.cache[slot] != world.objs[slot])
-}
-
-fn sync(world: &mut World, who: usize, kind: u8) {
-    let proc = &mut world.procs[who];
-    if kind == 0 {
-        if proc.rr.inc != world.rr.inc {
-            (proc.memory, proc.wake) = (0, 0);
-        }
-        proc.rr = world.rr;
-    }
-    for slot in watched(kind) {
-        proc.cache[slot] = world.objs[slot];
     }
 }
 
@@ -419,58 +391,6 @@ impl Passes {
         let (id, node) = self.after(Log::Answered { before, now, out });
         settle(proc, id, &node, reach, found);
     }
-}
-
-/// What the operator's overlay keeps of an answer: a process never decides on a cache older than its own last write.
-fn note(proc: &mut Proc, node: &Node, out: Out) {
-    match (out, node.next) {
-        (Out::Child(slot, obj), _) => {
-            if let Some(cached) = proc.cache.get_mut(usize::from(slot))
-                && obj.owner == node.rr.inc
-                && (obj.inc, obj.rv) > (cached.inc, cached.rv)
-            {
-                *cached = obj;
-            }
-        }
-        (Out::Request(rr), _) => {
-            if rr.inc == proc.rr.inc && rr.rv > proc.rr.rv {
-                proc.rr = rr;
-            }
-        }
-        (Out::Deleted, Next::Call(CallC::DeleteChild { slot, inc, .. })) => {
-            let cached = &mut proc.cache[usize::from(slot)];
-            if cached.inc == inc {
-                cached.flags |= DELETING;
-            }
-        }
-        (Out::Deleted, Next::Call(CallC::DeleteRequest { .. }))
-        | (Out::Failed(Refusal::NotFound), Next::Call(CallC::ReadRequest)) => {
-            if proc.rr.inc == node.rr.inc {
-                proc.rr.flags |= DELETING;
-            }
-        }
-        (Out::Deleted | Out::Failed(_), _) => {}
-    }
-}
-
-fn settle(proc: &mut Proc, id: Id, node: &Node, reach: &mut Reach, found: &mut Vec<String>) {
-    found.extend_from_slice(&node.found);
-    reach.rules |= node.rules;
-    match node.next {
-        Next::Call(_) => proc.pass = id,
-        Next::Done { wake, memory } => {
-            proc.pass = 0;
-            // What the pass was over may not be what the cache holds by now.
-            let same = proc.rr.inc == node.rr.inc;
-            (proc.wake, proc.memory) = if same { (wake, memory) } else { (0, 0) };
-        }
-    }
-}
-
-fn delay(world: &mut World, who: usize) {
-    world.left.late = world.left.late.saturating_sub(1);
-    world.late[1] = world.procs[who].pass;
-    world.late.sort_unstable_by(|a, b| b.cmp(a));
 }
 
 fn says(world: &mut World, slot: usize, status: u8, lapse: bool) {
