@@ -310,16 +310,27 @@ pub(crate) fn all() -> Vec<Config> {
                 Foreign,
             ],
             budget: Budget {
-                late: 1,
+                crashes: 1,
                 hands: 1,
                 lapses: 1,
-                crashes: 1,
                 ..NO_BUDGET
             },
             fair_every: 17,
             ..base(
                 "people",
                 "people delete, recreate, suspend, strip and squat; controllers go back on their word",
+            )
+        },
+        Config {
+            hands: &[Delete, DeleteForeground, Recreate],
+            budget: Budget {
+                hands: 2,
+                ..NO_BUDGET
+            },
+            fair_every: 17,
+            ..base(
+                "again",
+                "the request is deleted, and one of the same name is created",
             )
         },
         Config {

@@ -176,8 +176,8 @@ pub(crate) static CANARIES: [Canary; 25] = [
             },
             ..NONE
         },
-        config: "people",
-        narrowed: AS_IT_IS,
+        config: "again",
+        narrowed: |config| config.fair_every = u64::MAX,
         breaks: &["S15/S16"],
     },
     Canary {
@@ -393,7 +393,7 @@ pub(crate) static CANARIES: [Canary; 25] = [
             ..NONE
         },
         config: "leaders",
-        narrowed: AS_IT_IS,
+        narrowed: |config| config.budget.clock = 2,
         breaks: &["L14"],
     },
     Canary {
