@@ -248,7 +248,7 @@ pub(crate) fn all() -> Vec<Config> {
                 ..NO_BUDGET
             },
             to_the_millisecond: true,
-            fair_every: 5,
+            fair_every: 17,
             ..base(
                 "plain",
                 "one request, a workflow of its own that succeeds or fails, fast or slowly; every refusal",
@@ -281,6 +281,7 @@ pub(crate) fn all() -> Vec<Config> {
                 clock: 1,
                 ..NO_BUDGET
             },
+            fair_every: 5,
             ..base(
                 "approval",
                 "somebody must agree, agrees, refuses or does not answer; suspended on the way",

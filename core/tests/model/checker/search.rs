@@ -63,7 +63,7 @@ pub(crate) struct Search {
 }
 
 /// A state in which more objects than this had one name, one after the other, is not gone on from.
-const MOST_OF_ONE_NAME: u8 = 6;
+const MOST_OF_ONE_NAME: u8 = 4;
 /// So many states are taken at a time.
 const CHUNK: usize = 64;
 
