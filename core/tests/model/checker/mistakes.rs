@@ -66,6 +66,7 @@ impl Canary {
     pub(crate) fn config(&self) -> Config {
         let mut config = named(self.config).expect("a configuration");
         config.mistake = self.mistake;
+        config.fair_every = 1;
         (self.narrowed)(&mut config);
         config
     }
@@ -370,7 +371,7 @@ pub(crate) static CANARIES: [Canary; 25] = [
         },
         config: "plain",
         narrowed: AS_IT_IS,
-        breaks: &["S10"],
+        breaks: &["S10", "L2"],
     },
     Canary {
         mistake: &Mistake {
