@@ -252,6 +252,9 @@ impl<'a> Draft<'a> {
     }
 
     /// Turns the change into actions.
+    ///
+    /// While status cannot be written no notification is created: it is in no cache, so that every event would ask
+    /// for it again.
     pub(crate) fn conclude(mut self, view: &View<'_>, verdict: Verdict) -> Decision {
         let mut actions = Vec::new();
         let mut after = Vec::new();
@@ -261,11 +264,11 @@ impl<'a> Draft<'a> {
                 false
             }
             Verdict::Create { children, .. } => {
-                actions.extend(
-                    children
-                        .into_iter()
-                        .map(|child| Action::Create(Box::new(child))),
-                );
+                for child in children {
+                    if child.is_owned() || self.may_try(view, &Errand::Record) {
+                        actions.push(Action::Create(Box::new(child)));
+                    }
+                }
                 false
             }
             Verdict::Fail(failure) => {

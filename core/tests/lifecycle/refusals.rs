@@ -367,3 +367,22 @@ fn a_request_that_is_gone_ends_the_pass() {
     assert_eq!(world.wake, None);
     assert!(world.status().workflow_execution_ref.is_none());
 }
+
+/// S19, S28: a notification is in no cache, so that every event would ask for it again.
+#[test]
+fn while_status_cannot_be_written_no_event_asks_for_the_escalation_again() {
+    let mut world = World::until(Phase::Processing);
+    world.fault(records, Reply::Lose, Some(1));
+    world.says(RP, json!({ "phase": "Failed" }));
+    for _ in 0..5 {
+        world.says(RP, json!({ "phase": "Failed", "message": "still" }));
+    }
+    let told = |world: &World| world.calls(|call| creates_a(call, NOTIF));
+    assert_eq!(
+        told(&world),
+        0,
+        "the write that comes first is not known to be done"
+    );
+    world.after_secs(10);
+    assert_eq!((world.phase(), told(&world)), (Phase::Failed, 1));
+}
