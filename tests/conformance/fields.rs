@@ -16,7 +16,7 @@ pub(crate) fn fields(kind: &Kind, random: &mut Random) -> Value {
         apply(&mut object, &mistake);
     }
     if let Some(map) = object.as_object_mut() {
-        ["apiVersion", "kind", "metadata"].map(|field| map.remove(field));
+        map.retain(|field, _| !["apiVersion", "kind", "metadata"].contains(&field.as_str()));
     }
     object
 }

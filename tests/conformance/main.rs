@@ -17,6 +17,7 @@ mod mask;
 mod memory;
 mod random;
 mod random_sequences;
+mod reach;
 mod request;
 mod run;
 mod server;

@@ -10,8 +10,11 @@ use std::{
 };
 
 use crate::{
+    compare::{Difference, compare},
     generate,
     harness::{Failure, Result},
+    reach::Reach,
+    request::Step,
     stage::Pair,
     story,
 };
@@ -19,8 +22,11 @@ use crate::{
 /// How many sequences run at the same time: most of the time of one is waiting.
 const WORKERS: usize = 16;
 
-/// Differences that are told before the run stops.
-const ENOUGH: usize = 8;
+/// Differences that are shrunk to their shortest sequence: it takes many tries.
+const SHRUNK: usize = 0;
+
+/// Sequences in which each verb must have come to each outcome; a repeated single one reaches little.
+const ENOUGH_TO_REACH_ALL: u64 = 1_000;
 
 fn parameter(name: &str, default: u64) -> Result<u64> {
     match std::env::var(name) {
@@ -33,8 +39,10 @@ fn parameter(name: &str, default: u64) -> Result<u64> {
 
 #[derive(Default)]
 struct Findings {
-    stories: Vec<String>,
+    /// The first difference of each sort, and how many there are.
+    differences: BTreeMap<String, (usize, u64, Difference)>,
     explained: BTreeMap<&'static str, usize>,
+    reach: Reach,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -56,17 +64,19 @@ async fn random_sequences_have_the_same_answers() -> Result {
     let findings = findings.lock().unwrap_or_else(PoisonError::into_inner);
     let seconds = begin.elapsed().as_secs_f64();
     println!(
-        "{count} sequences from seed {first} in {seconds:.1} s; explained: {:?}",
-        findings.explained
+        "{count} sequences from seed {first}, {} requests, in {seconds:.1} s; explained: {:?}; reached:\n{}",
+        findings.reach.requests(),
+        findings.explained,
+        findings.reach.table()
     );
-    if findings.stories.is_empty() {
-        return Ok(());
+    if !findings.differences.is_empty() {
+        return Err(Failure::new(stories(&findings.differences).await?));
     }
-    Err(Failure::new(format!(
-        "{} differences\n\n{}",
-        findings.stories.len(),
-        findings.stories.join("\n")
-    )))
+    let missing = findings.reach.missing();
+    if count >= ENOUGH_TO_REACH_ALL && !missing.is_empty() {
+        return Err(Failure::new(format!("never seen: {}", missing.join("; "))));
+    }
+    Ok(())
 }
 
 async fn work(pair: &Pair, next: &AtomicU64, end: u64, findings: &Mutex<Findings>) {
@@ -76,25 +86,62 @@ async fn work(pair: &Pair, next: &AtomicU64, end: u64, findings: &Mutex<Findings
             return;
         }
         let steps = generate::sequence(seed);
-        let comparison = pair.compare(&steps).await;
-        let enough = {
-            let mut findings = findings.lock().unwrap_or_else(PoisonError::into_inner);
-            for (name, times) in comparison.explained {
-                *findings.explained.entry(name).or_default() += times;
-            }
-            findings.stories.len() >= ENOUGH
-        };
-        if enough {
-            return;
+        let begin = Instant::now();
+        let (real, simulated) = pair.run(&steps).await;
+        if begin.elapsed().as_secs() > 5 {
+            eprintln!("SLOW {seed}: {:?}", begin.elapsed());
+        }
+        if seed % 20 == 0 {
+            eprintln!("at {seed}");
+        }
+        let comparison = compare(&steps, &real, &simulated);
+        let mut findings = findings.lock().unwrap_or_else(PoisonError::into_inner);
+        findings.reach.count(&steps, &real);
+        for (name, times) in comparison.explained {
+            *findings.explained.entry(name).or_default() += times;
         }
         if let Some(difference) = comparison.difference {
-            let (steps, difference) = story::shrink(pair, &steps, difference).await;
-            let story = format!(
-                "{}again: CONFORMANCE_SEED={seed} CONFORMANCE_SEQUENCES=1 cargo test -p remediation-orchestrator --test conformance random\n",
-                story::tell(&steps, &difference)
-            );
-            let mut findings = findings.lock().unwrap_or_else(PoisonError::into_inner);
-            findings.stories.push(story);
+            let sort = sort(&steps[difference.step], &difference);
+            if !findings.differences.contains_key(&sort) {
+                eprintln!(
+                    "{sort}: seed {seed}\n{}",
+                    story::tell_end(&steps, &difference)
+                );
+            }
+            let found = findings.differences.entry(sort);
+            found.or_insert((0, seed, difference)).0 += 1;
         }
     }
+}
+
+/// Differences of one sort have most likely one cause.
+fn sort(step: &Step, difference: &Difference) -> String {
+    let method = match step {
+        Step::Send(request) => request.method,
+        Step::Watch { .. } => "watch",
+        Step::Settle(_) => "settle",
+    };
+    let (real, simulated) = (&difference.real["code"], &difference.simulated["code"]);
+    format!("{method} {} {real}/{simulated}", difference.place)
+}
+
+/// One difference of each sort, the first ones shrunk.
+async fn stories(differences: &BTreeMap<String, (usize, u64, Difference)>) -> Result<String> {
+    let pair = Pair::start().await?;
+    let mut text = format!("{} sorts of differences\n", differences.len());
+    for (index, (sort, (times, seed, difference))) in differences.iter().enumerate() {
+        let steps = generate::sequence(*seed);
+        text.push_str(&format!("\n{sort}, in {times} sequences:\n"));
+        if index < SHRUNK {
+            let (steps, difference) = story::shrink(&pair, &steps, difference.clone()).await;
+            text.push_str(&story::tell(&steps, &difference));
+        } else {
+            text.push_str(&story::tell_end(&steps, difference));
+        }
+        text.push_str(&format!(
+            "again: CONFORMANCE_SEED={seed} CONFORMANCE_SEQUENCES=1 cargo test -p remediation-orchestrator \
+             --test conformance random\n"
+        ));
+    }
+    Ok(text)
 }

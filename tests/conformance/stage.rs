@@ -46,9 +46,13 @@ impl Pair {
 
     /// Runs the steps on both servers. The simulated one goes first: it tells what controllers come to.
     pub(crate) async fn run(&self, steps: &[Step]) -> (Transcript, Transcript) {
-        let namespace = new_namespace();
-        let simulated = run(&self.simulated, steps, &namespace, None, None).await;
-        let real = run(&self.real, steps, &namespace, Some(&simulated), None).await;
+        self.run_in(steps, &new_namespace()).await
+    }
+
+    /// The same in a namespace of this name, which neither server has.
+    pub(crate) async fn run_in(&self, steps: &[Step], namespace: &str) -> (Transcript, Transcript) {
+        let simulated = run(&self.simulated, steps, namespace, None, None).await;
+        let real = run(&self.real, steps, namespace, Some(&simulated), None).await;
         (real, simulated)
     }
 

@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Tries at most: a sequence is short, and each try takes both servers.
-const TRIES: usize = 300;
+const TRIES: usize = 120;
 
 /// The shortest sequence found that still shows a difference, and the difference.
 pub(crate) async fn shrink(
@@ -100,18 +100,26 @@ fn simpler(request: &Request) -> Vec<Request> {
     simpler
 }
 
-/// The steps up to the difference, and both answers.
+/// The steps, and both answers.
 pub(crate) fn tell(steps: &[Step], difference: &Difference) -> String {
     let mut story = String::new();
     for (index, step) in steps.iter().enumerate() {
         story.push_str(&format!("  {}. {step}\n", index + 1));
     }
-    story.push_str(&format!(
+    story + &answers(difference)
+}
+
+/// The one step, and both answers.
+pub(crate) fn tell_end(steps: &[Step], difference: &Difference) -> String {
+    format!("  {}\n{}", steps[difference.step], answers(difference))
+}
+
+fn answers(difference: &Difference) -> String {
+    format!(
         "at step {}, {} differs:\n  real:      {}\n  simulated: {}\n",
         difference.step + 1,
         difference.place,
         difference.real,
         difference.simulated
-    ));
-    story
+    )
 }
