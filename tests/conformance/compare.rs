@@ -26,8 +26,14 @@ pub(crate) struct Comparison {
 
 pub(crate) fn compare(steps: &[Step], real: &Transcript, simulated: &Transcript) -> Comparison {
     let mut comparison = Comparison::default();
-    let pairs = masked(real).into_iter().zip(masked(simulated));
-    for (index, (mut real, mut simulated)) in pairs.enumerate() {
+    let mut pairs: Vec<_> = masked(real)
+        .into_iter()
+        .zip(masked(simulated))
+        .enumerate()
+        .collect();
+    // Watches last: they tell the consequences of what answers have told before.
+    pairs.sort_by_key(|(index, _)| matches!(steps[*index], Step::Watch { .. }));
+    for (index, (mut real, mut simulated)) in pairs {
         if real == simulated {
             continue;
         }

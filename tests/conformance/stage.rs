@@ -64,7 +64,17 @@ impl Pair {
 
 /// A name that no sequence of this process has.
 pub(crate) fn new_namespace() -> String {
-    format!("cf-{}", NAMESPACES.fetch_add(1, Ordering::Relaxed))
+    // No digits: they would look like a resourceVersion in a message.
+    let mut number = NAMESPACES.fetch_add(1, Ordering::Relaxed);
+    let mut name = String::from("cf-");
+    loop {
+        let letter = u8::try_from(number % 26).unwrap_or_default();
+        name.push(char::from(b'a' + letter));
+        number /= 26;
+        if number == 0 {
+            return name;
+        }
+    }
 }
 
 /// A client that does not repeat refused requests by itself.

@@ -14,22 +14,10 @@ pub(crate) fn check_type(endpoint: &Endpoint, value: &Value) -> Result<(), ApiEr
     let definition = &endpoint.definition;
     let field = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
     let (api_version, kind) = (field("apiVersion"), field("kind"));
-    let unrecognized = |why: &str| {
-        let message = format!(
-            "the object provided is unrecognized (must be of type {}): {why}",
-            definition.kind
-        );
-        ApiError::bad_request(message)
-    };
-    if !value.is_object() {
-        return Err(unrecognized(
-            "couldn't get version/kind; json parse error: not an object",
-        ));
-    }
     if kind.is_empty() {
-        return Err(unrecognized(&format!(
-            "Object 'Kind' is missing in '{value}'"
-        )));
+        let body = value.to_string();
+        let why = format!("Object 'Kind' is missing in '{body}'");
+        return Err(unrecognized(endpoint, body.as_bytes(), &why));
     }
     let expected = endpoint.api_version();
     if api_version != expected {
@@ -37,24 +25,33 @@ pub(crate) fn check_type(endpoint: &Endpoint, value: &Value) -> Result<(), ApiEr
             "the API version in the data ({api_version}) does not match the expected API version ({expected})"
         )));
     }
-    if kind == definition.kind {
+    // A custom object of another kind is found invalid later.
+    if kind == definition.kind || definition.rules.custom {
         return Ok(());
-    }
-    if definition.rules.custom {
-        let cause = Cause::invalid("kind", &kind.into(), format!("must be {}", definition.kind));
-        let name = text(value, "name").unwrap_or_default();
-        return Err(ApiError::invalid_kind(
-            &definition.group,
-            kind,
-            name,
-            &[cause],
-        ));
     }
     Err(ApiError::bad_request(format!(
         "{kind} in version \"{}\" cannot be handled as a {}",
         endpoint.version().name,
         definition.kind
     )))
+}
+
+/// What the body tells of its kind cannot be read. The message ends in the body's beginning, in hexadecimal if it is
+/// no JSON object.
+pub(crate) fn unrecognized(endpoint: &Endpoint, body: &[u8], why: &str) -> ApiError {
+    /// In bytes.
+    const SHOWN: usize = 30;
+    let beginning = &body[..body.len().min(SHOWN)];
+    let summary = match body.first() {
+        None => "<empty>".to_owned(),
+        Some(b'{') => String::from_utf8_lossy(beginning).into_owned(),
+        Some(_) => beginning.iter().map(|byte| format!("{byte:02x}")).collect(),
+    };
+    let more = if body.len() > SHOWN { " ..." } else { "" };
+    ApiError::bad_request(format!(
+        "the object provided is unrecognized (must be of type {}): {why} ({summary}{more})",
+        endpoint.definition.kind
+    ))
 }
 
 /// The object's own namespace, if it gives one, is the path's.

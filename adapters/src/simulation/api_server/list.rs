@@ -9,7 +9,7 @@ use super::{
     object::{ObjectKey, StoredObject},
     path::Query,
     selector::Selector,
-    status::{ApiError, Cause},
+    status::ApiError,
     store::{Resource, Store},
 };
 
@@ -164,19 +164,11 @@ fn page(
 fn wanted_revision(store: &Store, resource: &Resource, query: &Query) -> Result<u64, ApiError> {
     let matching = query.text("resourceVersionMatch");
     let Some(version) = query.text("resourceVersion") else {
-        return match matching {
-            Some(_) => Err(invalid_options(
-                "resourceVersionMatch is forbidden unless resourceVersion is provided",
-            )),
-            None => Ok(store.revision),
-        };
+        return Ok(store.revision);
     };
     let version = parse_version(version)
         .map_err(|error| ApiError::bad_request(format!("invalid resource version: {error}")))?;
     match matching {
-        Some("Exact") if version == 0 => Err(invalid_options(
-            "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"",
-        )),
         Some("Exact") if version < resource.compacted => Err(too_old(version, resource.compacted)),
         Some("Exact") if version <= store.revision => Ok(version),
         _ if version > store.revision => Err(too_large(version, store.revision)),
@@ -192,12 +184,6 @@ pub(crate) fn parse_version(version: &str) -> Result<u64, String> {
             "resourceVersion: Invalid value: \"{version}\": strconv.ParseUint: parsing \"{version}\": invalid syntax"
         )
     })
-}
-
-/// Options that do not go together.
-pub(crate) fn invalid_options(detail: &str) -> ApiError {
-    let cause = Cause::forbidden("resourceVersionMatch", detail);
-    ApiError::invalid_kind("meta.k8s.io", "ListOptions", "", &[cause])
 }
 
 /// The resourceVersion lies before what the server remembers.

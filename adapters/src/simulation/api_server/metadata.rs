@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{
     object::{finalizers, metadata, metadata_mut, owner_references, text},
-    status::{ApiError, Cause},
+    status::Cause,
 };
 
 /// Fields of ObjectMeta that are kept. `managedFields` and `selfLink` are not.
@@ -43,8 +43,8 @@ const MAX_NAME: usize = 253;
 const MAX_ANNOTATIONS: usize = 256 * 1024;
 
 /// Brings the metadata into the form that a typed ObjectMeta has: unknown fields and empty values go.
-/// Returns the paths of the unknown fields.
-pub(crate) fn normalise(object: &mut Value) -> Result<Vec<String>, ApiError> {
+/// Returns the paths of the unknown fields; the error names a field of the wrong type.
+pub(crate) fn normalise(object: &mut Value) -> Result<Vec<String>, String> {
     let mut unknown = Vec::new();
     let metadata = metadata_mut(object);
     metadata.retain(|field, value| {
@@ -52,7 +52,7 @@ pub(crate) fn normalise(object: &mut Value) -> Result<Vec<String>, ApiError> {
         if !known && !DROPPED.contains(&field.as_str()) {
             unknown.push(format!("metadata.{field}"));
         }
-        known && !is_empty(value)
+        known && !value.is_null()
     });
     if let Some(Value::Array(references)) = metadata.get_mut("ownerReferences") {
         for (index, reference) in references.iter_mut().enumerate() {
@@ -83,11 +83,12 @@ pub(crate) fn normalise(object: &mut Value) -> Result<Vec<String>, ApiError> {
             _ => value.is_string(),
         };
         if !fits {
-            return Err(ApiError::bad_request(format!(
-                "unable to decode the object: metadata.{field} has the wrong type: {value}"
-            )));
+            return Err(format!(
+                "json: metadata.{field} has the wrong type: {value}"
+            ));
         }
     }
+    metadata.retain(|_, value| !is_empty(value));
     for field in ["annotations", "labels"] {
         if let Some(map) = metadata.get_mut(field).and_then(Value::as_object_mut) {
             for value in map.values_mut().filter(|value| value.is_null()) {

@@ -7,9 +7,11 @@ use http::{HeaderValue, Method, Response, StatusCode, header};
 use serde_json::Value;
 
 use super::{
+    check,
     delete::{self, DeleteOptions, Deleted},
     discovery, event, list,
     object::{ObjectKey, StoredObject},
+    options,
     patch::{Patch, PatchType},
     path::{Query, ResourcePath, Target},
     render::Renderer,
@@ -69,6 +71,7 @@ fn resource(shared: &Arc<Shared>, incoming: &Incoming, path: &ResourcePath) -> S
             ));
         }
     };
+    options::check_accept(&incoming.accept)?;
     let call = Call {
         renderer: Renderer::new(
             &endpoint,
@@ -131,6 +134,7 @@ impl Call<'_> {
         let in_its_place = self.endpoint.definition.namespaced == self.namespace.is_some();
         match self.incoming.method {
             Method::GET | Method::HEAD if self.incoming.query.flag("watch") => {
+                options::check_list(&self.incoming.query, true)?;
                 let selector = self.selector()?;
                 let Self {
                     shared,
@@ -149,6 +153,7 @@ impl Call<'_> {
                 Ok((reply(StatusCode::OK, self.renderer.page(&page), &[]), None))
             }
             Method::POST if in_its_place => {
+                options::check_write(&self.incoming.query, "CreateOptions")?;
                 let value = self.read_object()?;
                 let written = self.create(value)?;
                 let name = written.object.key().name;
@@ -197,6 +202,7 @@ impl Call<'_> {
                 Ok((self.reply_written(&written), None))
             }
             Method::PUT => {
+                options::check_write(&self.incoming.query, "UpdateOptions")?;
                 let mut value = self.read_object()?;
                 let written = match current {
                     Some(old) => self.update(&old, value)?,
@@ -218,8 +224,13 @@ impl Call<'_> {
                 Ok((self.reply_written(&written), None))
             }
             Method::PATCH => {
-                let patch = self.read_patch()?;
-                let written = match (current, patch) {
+                let type_ =
+                    PatchType::parse(&self.incoming.content_type, &self.endpoint.definition)?;
+                options::check_write(&self.incoming.query, "PatchOptions")?;
+                if current.is_none() && type_ != PatchType::Apply {
+                    return Err(missing());
+                }
+                let written = match (current, self.read_patch(type_)?) {
                     (Some(old), patch) => {
                         self.options.patched = true;
                         let value = patch.apply(&self.as_seen(&old))?;
@@ -305,6 +316,7 @@ impl Call<'_> {
     }
 
     fn page(&self) -> Result<list::Page, ApiError> {
+        options::check_list(&self.incoming.query, false)?;
         let definition = &self.endpoint.definition;
         let resource = self
             .store
@@ -321,13 +333,10 @@ impl Call<'_> {
     fn read_object(&self) -> Result<Value, ApiError> {
         let body = &self.incoming.info.body;
         let unreadable = |error: &dyn std::fmt::Display| {
-            ApiError::bad_request(format!(
-                "the object provided is unrecognized (must be of type {}): couldn't get version/kind; json parse \
-                 error: {error}",
-                self.endpoint.definition.kind
-            ))
+            let why = format!("couldn't get version/kind; json parse error: {error}");
+            check::unrecognized(&self.endpoint, body, &why)
         };
-        match self
+        let value: Value = match self
             .incoming
             .content_type
             .split(';')
@@ -345,11 +354,19 @@ impl Call<'_> {
             _ => Err(ApiError::unsupported_media_type(
                 "application/json, application/yaml, application/vnd.kubernetes.protobuf",
             )),
+        }?;
+        if !value.is_object() && !value.is_null() {
+            return Err(unreadable(&"not an object"));
         }
+        if value["kind"].as_str().is_none_or(str::is_empty) {
+            let text = String::from_utf8_lossy(body);
+            let why = format!("Object 'Kind' is missing in '{text}'");
+            return Err(check::unrecognized(&self.endpoint, body, &why));
+        }
+        Ok(value)
     }
 
-    fn read_patch(&self) -> Result<Patch, ApiError> {
-        let type_ = PatchType::parse(&self.incoming.content_type, &self.endpoint.definition)?;
+    fn read_patch(&self, type_: PatchType) -> Result<Patch, ApiError> {
         if type_ == PatchType::Apply {
             check_apply(&self.incoming.query)?;
         }

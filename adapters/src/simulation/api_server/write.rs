@@ -5,8 +5,9 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{
+    builtin_rules,
     check::{check_identity, check_name, check_namespace, check_type},
-    crd, event, metadata, namespace,
+    crd, metadata, namespace,
     object::{
         ObjectKey, StoredObject, finalizers, generation, metadata_mut, same_but_version, text,
     },
@@ -145,9 +146,7 @@ pub(crate) fn create(
     if definition.is_namespace() {
         namespace::complete(&mut value, &name);
     }
-    if definition.is("", "events") {
-        event::complete(&mut value);
-    }
+    builtin_rules::complete(definition, &mut value);
     let causes = validate(endpoint, &value, None, options);
     if !causes.is_empty() {
         return Err(ApiError::invalid(definition, &name, &causes));
@@ -214,9 +213,13 @@ pub(crate) fn update(
     if !status_only && endpoint.version().status {
         keep_status(&mut value, &old.value);
     }
-    if definition.is_namespace() && !status_only {
-        value["spec"] = old.value["spec"].clone();
+    if definition.is_namespace() {
+        namespace::label(&mut value, &key.name);
+        if !status_only {
+            value["spec"] = old.value["spec"].clone();
+        }
     }
+    builtin_rules::complete(definition, &mut value);
     if definition.rules.generation && state_changed(&value, &old.value, endpoint.version().status) {
         let next = generation(&old.value) + 1;
         metadata_mut(&mut value).insert("generation".to_owned(), next.into());
@@ -289,7 +292,18 @@ fn admit(
     value: &mut Value,
     options: WriteOptions,
 ) -> Result<Vec<String>, ApiError> {
-    let mut unknown = metadata::normalise(value)?;
+    let mut unknown = match metadata::normalise(value) {
+        Ok(unknown) => unknown,
+        Err(detail) => return Err(undecodable(endpoint, value, options, &detail)),
+    };
+    if let Some(fields) = &endpoint.version().fields {
+        unknown.extend(fields.prune(value));
+        fields.apply_defaults(value);
+        if let Some(cause) = fields.validate(value, None, &[]).first() {
+            let detail = format!("json: {}: {}", cause.field, cause.message);
+            return Err(undecodable(endpoint, value, options, &detail));
+        }
+    }
     if let Some(schema) = &endpoint.version().schema {
         unknown.extend(schema.prune(value));
         schema.apply_defaults(value);
@@ -303,23 +317,37 @@ fn admit(
         FieldValidation::Strict if unknown.is_empty() => Ok(Vec::new()),
         FieldValidation::Strict => {
             let findings = findings.collect::<Vec<_>>().join(", ");
-            let kind = &endpoint.definition.kind;
-            if options.patched {
-                let patched = Value::from(value.to_string());
-                let detail = format!("strict decoding error: {findings}");
-                return Err(ApiError::invalid_kind(
-                    "",
-                    "",
-                    "",
-                    &[Cause::invalid("patch", &patched, detail)],
-                ));
-            }
-            Err(ApiError::bad_request(format!(
-                "{kind} in version \"{}\" cannot be handled as a {kind}: strict decoding error: {findings}",
-                endpoint.version().name
-            )))
+            let detail = format!("strict decoding error: {findings}");
+            Err(undecodable(endpoint, value, options, &detail))
         }
     }
+}
+
+/// The object cannot be read as one of its kind.
+fn undecodable(
+    endpoint: &Endpoint,
+    value: &Value,
+    options: WriteOptions,
+    detail: &str,
+) -> ApiError {
+    if options.patched {
+        let patched = Value::from(value.to_string());
+        let cause = Cause::invalid("patch", &patched, detail);
+        return ApiError::invalid_kind("", "", "", &[cause]);
+    }
+    let kind = &endpoint.definition.kind;
+    ApiError::bad_request(format!(
+        "{kind} in version \"{}\" cannot be handled as a {kind}: {detail}",
+        endpoint.version().name
+    ))
+}
+
+/// A custom object of another kind is read all the same, and found invalid.
+fn wrong_kind(endpoint: &Endpoint, value: &Value) -> Option<Cause> {
+    let expected = &endpoint.definition.kind;
+    let kind = value.get("kind").and_then(Value::as_str)?;
+    (endpoint.definition.rules.custom && kind != expected)
+        .then(|| Cause::invalid("kind", &kind.into(), format!("must be {expected}")))
 }
 
 fn validate(
@@ -329,6 +357,8 @@ fn validate(
     options: WriteOptions,
 ) -> Vec<Cause> {
     let mut causes = metadata::validate(value, endpoint.definition.namespaced);
+    causes.extend(builtin_rules::validate(&endpoint.definition, value));
+    causes.extend(wrong_kind(endpoint, value));
     if let Some(old) = old {
         let changes = metadata::validate_update(value, old);
         // A real server finds the first three times, and the second twice.
@@ -349,7 +379,11 @@ fn validate(
                 .iter_mut()
                 .filter(|finding| finding.message.contains(" in body "))
             {
-                finding.message = finding.message.replacen("status.", "", 1);
+                finding.message = finding.message.replacen("status.", "", 1).replacen(
+                    ": status in body",
+                    ":  in body",
+                    1,
+                );
             }
         }
         causes.extend(findings);
