@@ -64,6 +64,10 @@ impl Names {
     /// In their order; by object, where controllers wrote in an order of their own.
     fn events(&mut self, events: &[Value]) -> Value {
         let mut events: Vec<Value> = events.to_vec();
+        // A server sends bookmarks when it likes, but for the one that ends the initial events.
+        events.retain(|event| {
+            event["type"] != "BOOKMARK" || event.to_string().contains("initial-events-end")
+        });
         if self.settled {
             // A stable sort: the order of one object's events stays.
             events

@@ -46,7 +46,7 @@ pub(crate) fn fields(kind: &str) -> Option<Arc<Schema>> {
                 "finalizers": {"type": "array", "items": string},
             }},
             "status": {"type": "object", "default": {}, "properties": {
-                "phase": string,
+                "phase": {"type": "string", "default": "Active"},
                 "conditions": {"type": "array", "items": {
                     "type": "object", "x-kubernetes-preserve-unknown-fields": true,
                 }},
@@ -114,6 +114,14 @@ pub(crate) fn validate(definition: &ResourceDefinition, value: &Value) -> Vec<Ca
             {
                 let detail = "does not match event.namespace";
                 causes.push(Cause::invalid("involvedObject.namespace", about, detail));
+            }
+        }
+        "Namespace" => {
+            let phase = &value["status"]["phase"];
+            let deleting = text(value, "deletionTimestamp").is_some();
+            if !deleting && phase != "Active" {
+                let detail = "may only be 'Active' if `deletionTimestamp` is empty";
+                causes.push(Cause::invalid("status.Phase", phase, detail));
             }
         }
         _ => {}

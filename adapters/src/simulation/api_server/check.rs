@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{
-    object::{StoredObject, text},
+    object::{ObjectKey, StoredObject, text},
     resource::ResourceDefinition,
     status::{ApiError, Cause},
     write::{Endpoint, WriteOptions},
@@ -20,20 +20,38 @@ pub(crate) fn check_type(endpoint: &Endpoint, value: &Value) -> Result<(), ApiEr
         return Err(unrecognized(endpoint, body.as_bytes(), &why));
     }
     let expected = endpoint.api_version();
+    let custom = definition.rules.custom;
+    if !custom && (api_version != expected || kind != definition.kind) {
+        let version = api_version.rsplit('/').next().unwrap_or_default();
+        return Err(ApiError::bad_request(format!(
+            "{kind} in version \"{version}\" cannot be handled as a {}: no kind \"{kind}\" is registered for version \
+             \"{api_version}\" in scheme \"pkg/runtime/scheme.go:111\"",
+            definition.kind
+        )));
+    }
     if api_version != expected {
         return Err(ApiError::bad_request(format!(
             "the API version in the data ({api_version}) does not match the expected API version ({expected})"
         )));
     }
     // A custom object of another kind is found invalid later.
-    if kind == definition.kind || definition.rules.custom {
-        return Ok(());
+    Ok(())
+}
+
+/// An object of a built-in kind is one of the path's kind if it does not say what it is.
+pub(crate) fn typed(definition: &ResourceDefinition, api_version: &str, mut value: Value) -> Value {
+    if value.is_null() {
+        value = serde_json::json!({});
     }
-    Err(ApiError::bad_request(format!(
-        "{kind} in version \"{}\" cannot be handled as a {}",
-        endpoint.version().name,
-        definition.kind
-    )))
+    for (field, expected) in [
+        ("apiVersion", api_version),
+        ("kind", definition.kind.as_str()),
+    ] {
+        if value[field].as_str().is_none_or(str::is_empty) {
+            value[field] = expected.into();
+        }
+    }
+    value
 }
 
 /// What the body tells of its kind cannot be read. The message ends in the body's beginning, in hexadecimal if it is
@@ -77,6 +95,28 @@ pub(crate) fn check_name(name: &str, value: &Value) -> Result<(), ApiError> {
     }
 }
 
+/// The object under this key is another one than the UID says.
+pub(crate) fn wrong_uid(
+    definition: &ResourceDefinition,
+    key: &ObjectKey,
+    root: &str,
+    wanted: &str,
+    found: &str,
+) -> ApiError {
+    let resource = if definition.rules.custom {
+        format!("{}/{}", definition.group, definition.plural)
+    } else {
+        definition.plural.clone()
+    };
+    let why = format!(
+        "StorageError: invalid object, Code: 4, Key: {root}/{resource}/{}/{}, ResourceVersion: 0, AdditionalErrorMsg: \
+         Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}",
+        key.namespace, key.name
+    )
+    .replace("//", "/");
+    ApiError::conflict(definition, &key.name, &why)
+}
+
 /// The UID, if there is one, and the resourceVersion must be those of the stored object.
 pub(crate) fn check_identity(
     definition: &ResourceDefinition,
@@ -89,16 +129,7 @@ pub(crate) fn check_identity(
     if let Some(uid) = text(value, "uid").filter(|uid| *uid != old.uid() && !options.patched) {
         // A real server's dry run asks below its store's root.
         let root = if options.dry_run { "" } else { "/registry" };
-        let why = format!(
-            "StorageError: invalid object, Code: 4, Key: {root}/{}/{}/{}/{}, ResourceVersion: 0, AdditionalErrorMsg: \
-             Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
-            definition.group,
-            definition.plural,
-            key.namespace,
-            key.name,
-            old.uid()
-        );
-        return Err(ApiError::conflict(definition, &key.name, &why));
+        return Err(wrong_uid(definition, &key, root, uid, old.uid()));
     }
     match text(value, "resourceVersion").map(str::parse::<u64>) {
         None | Some(Ok(0)) if definition.rules.unconditional_update => Ok(()),

@@ -44,7 +44,9 @@ impl DeleteOptions {
             Value::Null
         } else {
             serde_json::from_slice(body).map_err(|error| {
-                ApiError::bad_request(format!("cannot read the DeleteOptions: {error}"))
+                ApiError::bad_request(format!(
+                    "couldn't get version/kind; json parse error: {error}"
+                ))
             })?
         };
         let text = |pointer: &str| {
@@ -112,7 +114,17 @@ pub(crate) fn delete(
         .get(definition, key)
         .cloned()
         .ok_or_else(|| ApiError::not_found(definition, &key.name))?;
-    check_preconditions(definition, &object, options)?;
+    check_preconditions(definition, &object, options).map_err(|mut error| {
+        if definition.is_namespace() {
+            // Its own check names the resource.
+            error = ApiError::conflict(
+                definition,
+                &key.name,
+                error.message.split_once("\": ").map_or("", |(_, why)| why),
+            );
+        }
+        error
+    })?;
     if definition.is_namespace() {
         return namespace::delete(store, context, definition, &object, options.dry_run);
     }

@@ -38,6 +38,8 @@ const DROPPED: &[&str] = &["managedFields", "selfLink"];
 
 const STANDARD_FINALIZERS: [&str; 3] = ["foregroundDeletion", "orphan", "kubernetes"];
 
+/// In bytes.
+pub(super) const MAX_LABEL_VALUE: usize = 63;
 const MAX_NAME: usize = 253;
 /// In bytes, keys and values together.
 const MAX_ANNOTATIONS: usize = 256 * 1024;
@@ -99,6 +101,33 @@ pub(crate) fn normalise(object: &mut Value) -> Result<Vec<String>, String> {
     Ok(unknown)
 }
 
+/// Keeps the first of the owner references with the same UID, and warns of the others.
+pub(crate) fn merge_owners(object: &mut Value) -> Vec<String> {
+    let mut seen = Vec::new();
+    let mut twice = Vec::new();
+    if let Some(Value::Array(references)) = metadata_mut(object).get_mut("ownerReferences") {
+        references.retain(|reference| {
+            let uid = reference.get("uid").and_then(Value::as_str);
+            let uid = uid.unwrap_or_default().to_owned();
+            let new = !seen.contains(&uid);
+            if new {
+                seen.push(uid);
+            } else if !twice.contains(&uid) {
+                twice.push(uid);
+            }
+            new
+        });
+    }
+    if twice.is_empty() {
+        return Vec::new();
+    }
+    vec![format!(
+        ".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may \
+         reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: {}",
+        twice.join(", ")
+    )]
+}
+
 fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,
@@ -145,11 +174,11 @@ pub(crate) fn validate(object: &Value, namespaced: bool) -> Vec<Cause> {
             ));
         }
         let value = value.as_str().unwrap_or_default();
-        if value.len() > 63 {
+        if value.len() > MAX_LABEL_VALUE {
             causes.push(Cause::invalid(
                 "metadata.labels",
                 &value.into(),
-                "must be no more than 63 characters",
+                "must be no more than 63 bytes",
             ));
         } else if !value.is_empty() && !is_label_text(value) {
             causes.push(Cause::invalid(
@@ -316,7 +345,7 @@ an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex us
 
 fn name_problem(name: &str) -> Option<String> {
     if name.len() > MAX_NAME {
-        return Some(format!("must be no more than {MAX_NAME} characters"));
+        return Some(format!("must be no more than {MAX_NAME} bytes"));
     }
     (!is_subdomain(name)).then(|| SUBDOMAIN_RULE.to_owned())
 }
@@ -335,7 +364,7 @@ fn is_subdomain(name: &str) -> bool {
     })
 }
 
-fn is_label_text(text: &str) -> bool {
+pub(super) fn is_label_text(text: &str) -> bool {
     let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
     let bytes = text.as_bytes();
     edge(bytes.first())
@@ -345,7 +374,7 @@ fn is_label_text(text: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte))
 }
 
-fn qualified_name_problem(name: &str) -> Option<String> {
+pub(super) fn qualified_name_problem(name: &str) -> Option<String> {
     let (prefix, part) = match name.split_once('/') {
         Some((prefix, part)) => (Some(prefix), part),
         None => (None, name),
@@ -361,7 +390,7 @@ fn qualified_name_problem(name: &str) -> Option<String> {
         return Some("name part must be non-empty".to_owned());
     }
     if part.len() > 63 {
-        return Some("name part must be no more than 63 characters".to_owned());
+        return Some("name part must be no more than 63 bytes".to_owned());
     }
     (!is_label_text(part)).then(|| NAME_PART_RULE.to_owned())
 }

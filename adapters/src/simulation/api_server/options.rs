@@ -2,11 +2,13 @@
 
 use super::{
     path::Query,
+    resource::ResourceDefinition,
+    selector,
     status::{ApiError, Cause},
 };
 
 /// Whether the server can answer in any of the media types of an `Accept` header.
-pub(crate) fn check_accept(accept: &str) -> Result<(), ApiError> {
+pub(crate) fn check_accept(definition: &ResourceDefinition, accept: &str) -> Result<(), ApiError> {
     let known = |media_type: &str| {
         let media_type = media_type.split(';').next().unwrap_or_default().trim();
         matches!(
@@ -21,12 +23,17 @@ pub(crate) fn check_accept(accept: &str) -> Result<(), ApiError> {
     if accept.split(',').any(known) {
         return Ok(());
     }
-    Err(ApiError::new(
+    let error = ApiError::new(
         406,
         "NotAcceptable",
         "only the following media types are accepted: application/json, application/yaml, \
          application/vnd.kubernetes.protobuf",
-    ))
+    );
+    Err(if definition.rules.custom {
+        error
+    } else {
+        error.with_empty_details()
+    })
 }
 
 /// `dryRun` and `fieldValidation` of a write. `kind` is that of the options: `CreateOptions`, …
@@ -62,6 +69,10 @@ pub(crate) fn check_list(query: &Query, watch: bool) -> Result<(), ApiError> {
             )));
         }
     }
+    selector::check_syntax(
+        query.text("labelSelector").unwrap_or_default(),
+        query.text("fieldSelector").unwrap_or_default(),
+    )?;
     let matching = query.text("resourceVersionMatch");
     let initial = query.text("sendInitialEvents");
     let mut causes = Vec::new();

@@ -19,8 +19,8 @@ use super::{
     selector::Selector,
     server::{Context, Shared},
     service::{Incoming, Reply},
-    status::{ApiError, Cause},
-    store::Store,
+    status::{ApiError, Cause, add_warnings},
+    store::{Resource, Store},
     watch::Watch,
     write::{self, Endpoint, WriteOptions, Written},
 };
@@ -64,14 +64,15 @@ fn resource(shared: &Arc<Shared>, incoming: &Incoming, path: &ResourcePath) -> S
     let status_only = match path.subresource.as_deref() {
         None => false,
         Some("status") if endpoint.version().status => true,
-        Some(_) => {
+        Some(_) if endpoint.definition.rules.custom => {
             return Err(ApiError::not_found(
                 &endpoint.definition,
                 path.name.as_deref().unwrap_or_default(),
             ));
         }
+        Some(_) => return Err(ApiError::no_such_resource()),
     };
-    options::check_accept(&incoming.accept)?;
+    options::check_accept(&endpoint.definition, &incoming.accept)?;
     let call = Call {
         renderer: Renderer::new(
             &endpoint,
@@ -101,7 +102,10 @@ fn find(store: &Store, path: &ResourcePath) -> Result<Endpoint, ApiError> {
     let newer_events = path.group == event::GROUP && path.resource == "events";
     let group = if newer_events { "" } else { &path.group };
     let resource = store.resource(group, &path.resource).ok_or_else(|| {
-        if path.group.is_empty() {
+        let built_in = |resource: &Resource| {
+            resource.definition.group == path.group && !resource.definition.rules.custom
+        };
+        if store.resources.values().any(built_in) {
             ApiError::no_such_resource()
         } else {
             ApiError::page_not_found()
@@ -159,7 +163,7 @@ impl Call<'_> {
                 let name = written.object.key().name;
                 Ok((self.reply_written(&written), Some(name)))
             }
-            Method::DELETE if in_its_place => {
+            Method::DELETE if in_its_place && !self.endpoint.definition.is_namespace() => {
                 let page = self.page()?;
                 let options = DeleteOptions::parse(&self.incoming.query, &self.incoming.info.body)?;
                 let definition = &self.endpoint.definition;
@@ -174,6 +178,7 @@ impl Call<'_> {
                 }
                 Ok((reply(StatusCode::OK, self.renderer.page(&page), &[]), None))
             }
+            _ if !self.endpoint.definition.rules.custom => Err(ApiError::method_not_allowed()),
             Method::POST | Method::DELETE => Err(ApiError::page_not_found()),
             Method::PUT | Method::PATCH => Err(ApiError::bad_request("name must be provided")),
             _ => Err(ApiError::method_not_allowed()),
@@ -196,7 +201,7 @@ impl Call<'_> {
                     None,
                 ))
             }
-            Method::POST if !self.options.status_only => {
+            Method::POST if !self.options.status_only && definition.rules.custom => {
                 let value = self.read_object()?;
                 let written = self.create(value)?;
                 Ok((self.reply_written(&written), None))
@@ -207,18 +212,19 @@ impl Call<'_> {
                 let written = match current {
                     Some(old) => self.update(&old, value)?,
                     None if definition.rules.create_on_update && !self.options.status_only => {
+                        write::check_absent(&definition, &key, &mut value)?;
                         self.create(value)?
                     }
                     None => {
                         // What is wrong with the body comes first.
-                        write::decode(
+                        let warnings = write::decode(
                             &self.endpoint,
                             self.namespace,
                             Some(name),
                             &mut value,
                             self.options,
                         )?;
-                        return Err(missing());
+                        return Err(missing().warning(&warnings));
                     }
                 };
                 Ok((self.reply_written(&written), None))
@@ -254,6 +260,9 @@ impl Call<'_> {
                         Deleted::Pending(object) => self.renderer.bytes(&object),
                     };
                 Ok((reply(StatusCode::OK, bytes, &[]), None))
+            }
+            Method::DELETE if definition.rules.custom => {
+                Err(ApiError::method_not_supported(&definition, "delete"))
             }
             _ => Err(ApiError::method_not_allowed()),
         }
@@ -355,6 +364,14 @@ impl Call<'_> {
                 "application/json, application/yaml, application/vnd.kubernetes.protobuf",
             )),
         }?;
+        let definition = &self.endpoint.definition;
+        if !definition.rules.custom && (value.is_object() || value.is_null()) {
+            return Ok(check::typed(
+                definition,
+                &self.endpoint.api_version(),
+                value,
+            ));
+        }
         if !value.is_object() && !value.is_null() {
             return Err(unreadable(&"not an object"));
         }
@@ -408,11 +425,6 @@ fn reply(code: StatusCode, body: Bytes, warnings: &[String]) -> Reply {
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/json"),
     );
-    for warning in warnings {
-        let text = warning.replace('\\', "\\\\").replace('"', "\\\"");
-        if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{text}\"")) {
-            headers.append(header::WARNING, value);
-        }
-    }
+    add_warnings(headers, warnings);
     Reply::Response(response)
 }

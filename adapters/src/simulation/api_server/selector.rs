@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{
+    metadata::{MAX_LABEL_VALUE, is_label_text, qualified_name_problem},
     object::{FIELD_NAME, FIELD_NAMESPACE, StoredObject, at, labels, text},
     resource::{FieldPath, ResourceDefinition, VersionDefinition},
     status::ApiError,
@@ -114,6 +115,9 @@ fn parse_labels(selector: &str) -> Result<Vec<LabelRequirement>, ApiError> {
     let unparseable = || ApiError::bad_request(format!("unable to parse requirement: {selector}"));
     let mut requirements = Vec::new();
     let mut rest = selector.trim();
+    if rest.ends_with(',') {
+        return Err(unparseable());
+    }
     while !rest.is_empty() {
         let end = end_of_requirement(rest);
         let requirement = rest[..end].trim();
@@ -121,6 +125,19 @@ fn parse_labels(selector: &str) -> Result<Vec<LabelRequirement>, ApiError> {
         requirements.push(parse_label(requirement).ok_or_else(unparseable)?);
     }
     Ok(requirements)
+}
+
+/// The syntax of both selectors, which is looked at before what they are about.
+pub(crate) fn check_syntax(labels: &str, fields: &str) -> Result<(), ApiError> {
+    parse_labels(labels)?;
+    for part in fields.split(',').filter(|part| !part.is_empty()) {
+        if !part.contains('=') {
+            return Err(ApiError::bad_request(format!(
+                "invalid selector: '{fields}'; can't understand '{part}'"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Where the first comma outside of parentheses is.
@@ -140,9 +157,15 @@ fn end_of_requirement(text: &str) -> usize {
 fn parse_label(text: &str) -> Option<LabelRequirement> {
     let requirement = |key: &str, operator: Operator| {
         let key = key.trim();
-        let plain =
-            !key.is_empty() && !key.contains(|character: char| " ()=!,".contains(character));
-        plain.then(|| LabelRequirement {
+        let values: &[String] = match &operator {
+            Operator::In(list) | Operator::NotIn(list) => list,
+            Operator::Exists | Operator::DoesNotExist => &[],
+        };
+        let fits = qualified_name_problem(key).is_none()
+            && values.iter().all(|value| {
+                value.is_empty() || (value.len() <= MAX_LABEL_VALUE && is_label_text(value))
+            });
+        fits.then(|| LabelRequirement {
             key: key.to_owned(),
             operator,
         })

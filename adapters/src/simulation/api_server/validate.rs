@@ -166,10 +166,10 @@ fn check_text(schema: &Schema, text: &str, path: &FieldPath<'_>, causes: &mut Ve
             format!("{path} in body {detail}"),
         ));
     };
+    // Only the first of these is told.
     if let Some(limit) = schema.bounds.min_length.filter(|limit| length < *limit) {
         invalid(format!("should be at least {limit} chars long"));
-    }
-    if let Some(pattern) = schema
+    } else if let Some(pattern) = schema
         .pattern
         .as_ref()
         .filter(|pattern| !pattern.is_match(text))

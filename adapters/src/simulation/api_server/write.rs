@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     builtin_rules,
-    check::{check_identity, check_name, check_namespace, check_type},
+    check::{check_identity, check_name, check_namespace, check_type, wrong_uid},
     crd, metadata, namespace,
     object::{
         ObjectKey, StoredObject, finalizers, generation, metadata_mut, same_but_version, text,
@@ -106,15 +106,44 @@ pub(crate) fn create(
     mut value: Value,
     options: WriteOptions,
 ) -> Result<Written, ApiError> {
+    let warnings = decode(endpoint, namespace, None, &mut value, options)?;
+    let created = create_decoded(store, context, endpoint, namespace, value, options);
+    finish(created, warnings)
+}
+
+/// The warnings of reading an object come before those of writing it, and come if it is refused, too.
+fn finish(
+    result: Result<Written, ApiError>,
+    mut warnings: Vec<String>,
+) -> Result<Written, ApiError> {
+    match result {
+        Ok(mut written) => {
+            warnings.append(&mut written.warnings);
+            Ok(Written {
+                warnings,
+                ..written
+            })
+        }
+        Err(error) => Err(error.warning(&warnings)),
+    }
+}
+
+fn create_decoded(
+    store: &mut Store,
+    context: &Context,
+    endpoint: &Endpoint,
+    namespace: Option<&str>,
+    mut value: Value,
+    options: WriteOptions,
+) -> Result<Written, ApiError> {
     let definition = &endpoint.definition;
-    let mut warnings = decode(endpoint, namespace, None, &mut value, options)?;
-    warnings.extend(metadata::finalizer_warnings(&value, None));
     let name = match text(&value, "name") {
         Some(name) => name.to_owned(),
         None => generate_name(store, definition, namespace, &value),
     };
     let metadata = metadata_mut(&mut value);
-    if metadata.contains_key("resourceVersion") {
+    let version = metadata.remove("resourceVersion");
+    if version.is_some_and(|version| is_version(&version)) {
         return Err(ApiError::internal(
             "resourceVersion should not be set on objects to be created",
         ));
@@ -149,8 +178,9 @@ pub(crate) fn create(
     builtin_rules::complete(definition, &mut value);
     let causes = validate(endpoint, &value, None, options);
     if !causes.is_empty() {
-        return Err(ApiError::invalid(definition, &name, &causes));
+        return Err(invalid(endpoint, &value, &name, &causes));
     }
+    let warnings = metadata::finalizer_warnings(&value, None);
     if definition.is_custom_resource_definition() {
         crd::complete(&mut value, context);
         crd::check(definition, &name, &value)?;
@@ -161,9 +191,9 @@ pub(crate) fn create(
     };
     match store.get(definition, &key) {
         Some(present) if present.deleting() => {
-            return Err(ApiError::being_deleted(definition, &name));
+            return Err(ApiError::being_deleted(definition, &name).warning(&warnings));
         }
-        Some(_) => return Err(ApiError::already_exists(definition, &name)),
+        Some(_) => return Err(ApiError::already_exists(definition, &name).warning(&warnings)),
         None => {}
     }
     value["apiVersion"] = definition.api_version(&definition.storage_version).into();
@@ -191,12 +221,25 @@ pub(crate) fn update(
     mut value: Value,
     options: WriteOptions,
 ) -> Result<Written, ApiError> {
+    let key = old.key();
+    let namespaced = endpoint.definition.namespaced;
+    let namespace = namespaced.then_some(key.namespace.as_str());
+    let warnings = decode(endpoint, namespace, Some(&key.name), &mut value, options)?;
+    let updated = update_decoded(store, context, endpoint, old, value, options);
+    finish(updated, warnings)
+}
+
+fn update_decoded(
+    store: &mut Store,
+    context: &Context,
+    endpoint: &Endpoint,
+    old: &Arc<StoredObject>,
+    mut value: Value,
+    options: WriteOptions,
+) -> Result<Written, ApiError> {
     let definition = &endpoint.definition;
     let key = old.key();
     let status_only = options.status_only;
-    let namespace = definition.namespaced.then_some(key.namespace.as_str());
-    let mut warnings = decode(endpoint, namespace, Some(&key.name), &mut value, options)?;
-    warnings.extend(metadata::finalizer_warnings(&value, Some(&old.value)));
     check_identity(definition, old, &value, options)?;
     if definition.namespaced {
         metadata_mut(&mut value)
@@ -226,8 +269,9 @@ pub(crate) fn update(
     }
     let causes = validate(endpoint, &value, Some(&old.value), options);
     if !causes.is_empty() {
-        return Err(ApiError::invalid(definition, &key.name, &causes));
+        return Err(invalid(endpoint, &value, &key.name, &causes));
     }
+    let warnings = metadata::finalizer_warnings(&value, Some(&old.value));
     if definition.is_custom_resource_definition() {
         crd::complete(&mut value, context);
         crd::check(definition, &key.name, &value)?;
@@ -311,10 +355,15 @@ fn admit(
     let findings = unknown
         .iter()
         .map(|field| format!("unknown field \"{field}\""));
+    let mut warnings = metadata::merge_owners(value);
     match options.field_validation {
-        FieldValidation::Ignore => Ok(Vec::new()),
-        FieldValidation::Warn => Ok(findings.collect()),
-        FieldValidation::Strict if unknown.is_empty() => Ok(Vec::new()),
+        FieldValidation::Ignore => Ok(warnings),
+        FieldValidation::Warn => {
+            let mut all: Vec<String> = findings.collect();
+            all.append(&mut warnings);
+            Ok(all)
+        }
+        FieldValidation::Strict if unknown.is_empty() => Ok(warnings),
         FieldValidation::Strict => {
             let findings = findings.collect::<Vec<_>>().join(", ");
             let detail = format!("strict decoding error: {findings}");
@@ -342,6 +391,46 @@ fn undecodable(
     ))
 }
 
+/// 422, about the kind that the object itself gives.
+fn invalid(endpoint: &Endpoint, value: &Value, name: &str, causes: &[Cause]) -> ApiError {
+    let definition = &endpoint.definition;
+    let kind = value.get("kind").and_then(Value::as_str);
+    ApiError::invalid_kind(
+        &definition.group,
+        kind.unwrap_or(&definition.kind),
+        name,
+        causes,
+    )
+}
+
+/// A resourceVersion that means one: a number above 0.
+fn is_version(version: &Value) -> bool {
+    let number = version.as_str().and_then(|text| text.parse::<u64>().ok());
+    number.is_some_and(|number| number > 0)
+}
+
+/// An update that creates: it can be about no older object.
+pub(crate) fn check_absent(
+    definition: &ResourceDefinition,
+    key: &ObjectKey,
+    value: &mut Value,
+) -> Result<(), ApiError> {
+    if let Some(version) = text(value, "resourceVersion")
+        && version.parse::<u64>().is_err()
+    {
+        return Err(ApiError::internal(format!(
+            "strconv.ParseUint: parsing \"{version}\": invalid syntax"
+        )));
+    }
+    if let Some(uid) = text(value, "uid") {
+        return Err(wrong_uid(definition, key, "/registry", uid, ""));
+    }
+    if value["metadata"].is_object() {
+        metadata_mut(value).remove("resourceVersion");
+    }
+    Ok(())
+}
+
 /// A custom object of another kind is read all the same, and found invalid.
 fn wrong_kind(endpoint: &Endpoint, value: &Value) -> Option<Cause> {
     let expected = &endpoint.definition.kind;
@@ -357,7 +446,6 @@ fn validate(
     options: WriteOptions,
 ) -> Vec<Cause> {
     let mut causes = metadata::validate(value, endpoint.definition.namespaced);
-    causes.extend(builtin_rules::validate(&endpoint.definition, value));
     causes.extend(wrong_kind(endpoint, value));
     if let Some(old) = old {
         let changes = metadata::validate_update(value, old);
@@ -371,6 +459,7 @@ fn validate(
         ]
         .concat();
     }
+    causes.extend(builtin_rules::validate(&endpoint.definition, value));
     if let Some(schema) = &endpoint.version().schema {
         let mut findings = schema.validate(value, old, &causes);
         if options.status_only {
