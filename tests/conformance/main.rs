@@ -13,6 +13,7 @@ mod generate;
 #[allow(unused_imports, reason = "a toolbox: other tests use the rest")]
 mod harness;
 mod kinds;
+mod known;
 mod mask;
 mod memory;
 mod random;

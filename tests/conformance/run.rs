@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// How long the real controllers may take to reach the state that the simulated ones have reached.
-const SETTLE_DEADLINE: Duration = Duration::from_secs(10);
+const SETTLE_DEADLINE: Duration = Duration::from_secs(30);
 
 /// What came of one step.
 #[derive(Clone, Debug, PartialEq)]
