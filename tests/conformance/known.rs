@@ -39,7 +39,10 @@ macro_rules! known {
 }
 
 fn widget(spec: &Value) -> Request {
-    Request::post(WIDGET.collection(), WIDGET.with("a", &json!({"spec": spec})))
+    Request::post(
+        WIDGET.collection(),
+        WIDGET.with("a", &json!({"spec": spec})),
+    )
 }
 
 fn plain_widget() -> Request {
@@ -196,6 +199,31 @@ known! {
             let mut widget = WIDGET.plain("a");
             widget["metadata"]["labels"] = json!([]);
             widget
+        }),
+    ];
+    a_page_of_an_older_list_shows_the_older_state: 200, [
+        plain_widget(),
+        Request::get(WIDGET.collection()),
+        Request::delete(WIDGET.object("a")),
+        Request::get(WIDGET.collection()).query("resourceVersion", "{rv:Widget/a}").query("limit", "2"),
+    ];
+    a_selector_may_compare_numbers: 200, [
+        Request::get(CONFIG_MAP.collection()).query("labelSelector", "tier>1"),
+    ];
+    a_finalizer_of_a_built_in_kind_is_qualified: 422, [
+        Request::post(CONFIG_MAP.collection(), {
+            let mut map = CONFIG_MAP.plain("a");
+            map["metadata"]["finalizers"] = json!(["plain"]);
+            map
+        }),
+    ];
+    the_status_of_a_namespace_takes_the_metadata_along: 200, [
+        Request::post(NAMESPACE.collection(), NAMESPACE.plain("{ns}-a")),
+        Request::put(format!("{}/status", NAMESPACE.object("{ns}-a")), {
+            let mut namespace = NAMESPACE.plain("{ns}-a");
+            namespace["metadata"]["labels"]["tier"] = json!("front");
+            namespace["status"] = json!({"phase": "Active"});
+            namespace
         }),
     ];
     a_selector_with_a_bad_key_is_refused: 400, [

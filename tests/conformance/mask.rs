@@ -75,7 +75,14 @@ impl Names {
         }
         for event in &mut events {
             if event["type"] == "BOOKMARK" {
-                event["object"]["metadata"]["resourceVersion"] = "<bookmark>".into();
+                let object = &mut event["object"];
+                object["metadata"]["resourceVersion"] = "<bookmark>".into();
+                // Beside its metadata, a bookmark's object is an empty one of its kind.
+                if let Some(object) = object.as_object_mut() {
+                    object.retain(|field, _| {
+                        ["apiVersion", "kind", "metadata"].contains(&field.as_str())
+                    });
+                }
             }
             self.mask(event);
         }

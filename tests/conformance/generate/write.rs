@@ -12,8 +12,11 @@ impl Generator {
             .kind
             .with(name, &fields::fields(self.kind, &mut self.random));
         self.decorate(&mut object);
+        // One mistake at a time: which of two is told is another question.
         if self.random.percent(12) {
             self.spoil(&mut object);
+        } else if self.random.percent(5) {
+            self.misname(&mut object);
         } else if self.random.percent(6) && !self.generated && self.kind.namespaced {
             object["metadata"]["generateName"] = "gen-".into();
             if let Some(metadata) = object["metadata"].as_object_mut() {
@@ -21,7 +24,6 @@ impl Generator {
             }
             self.generated = true;
         }
-        self.misname(&mut object);
         let request = Request::post(self.kind.collection(), object);
         let request = self.write_options(request);
         let request = self.garble(request);
@@ -37,8 +39,9 @@ impl Generator {
         self.identify(&mut object, name);
         if self.random.percent(10) {
             self.spoil(&mut object);
+        } else if self.random.percent(5) {
+            self.misname(&mut object);
         }
-        self.misname(&mut object);
         let request = Request::put(self.kind.object(name), object);
         let request = self.write_options(request);
         let request = self.garble(request);
@@ -202,9 +205,6 @@ impl Generator {
 
     /// Now and then, another kind or version than the path's.
     fn misname(&mut self, object: &mut Value) {
-        if !self.random.percent(5) {
-            return;
-        }
         match self.random.below(5) {
             0 => object["kind"] = "Other".into(),
             1 => object["kind"] = "".into(),

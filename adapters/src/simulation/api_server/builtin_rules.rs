@@ -4,7 +4,14 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{event, object::text, resource::ResourceDefinition, schema::Schema, status::Cause};
+use super::{
+    event,
+    metadata::{STANDARD_FINALIZERS, qualified_name_problem},
+    object::{finalizers, text},
+    resource::ResourceDefinition,
+    schema::Schema,
+    status::Cause,
+};
 
 /// The fields of a kind as a structural schema. Kinds without one are kept as they come.
 pub(crate) fn fields(kind: &str) -> Option<Arc<Schema>> {
@@ -82,6 +89,21 @@ pub(crate) fn complete(definition: &ResourceDefinition, value: &mut Value) {
 /// What is wrong with the fields.
 pub(crate) fn validate(definition: &ResourceDefinition, value: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
+    if definition.rules.custom {
+        return causes;
+    }
+    for (index, finalizer) in finalizers(value).into_iter().enumerate() {
+        let place = format!("metadata.finalizers[{index}]");
+        let standard = finalizer.contains('/') || STANDARD_FINALIZERS.contains(&finalizer);
+        let unqualified = "name is neither a standard finalizer name nor is it fully qualified";
+        let problems = [
+            qualified_name_problem(finalizer),
+            (!standard).then(|| unqualified.to_owned()),
+        ];
+        for problem in problems.into_iter().flatten() {
+            causes.push(Cause::invalid(&place, &finalizer.into(), problem));
+        }
+    }
     match definition.kind.as_str() {
         "Lease" => {
             for (field, least, detail) in [

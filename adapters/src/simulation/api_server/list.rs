@@ -171,10 +171,22 @@ fn wanted_revision(store: &Store, resource: &Resource, query: &Query) -> Result<
     match matching {
         Some("Exact") if version < resource.compacted => Err(too_old(version, resource.compacted)),
         Some("Exact") if version <= store.revision => Ok(version),
+        // A page of an older list is a page of just that.
+        None if version > 0 && version <= store.revision && has_limit(query) => {
+            if version < resource.compacted {
+                Err(too_old(version, resource.compacted))
+            } else {
+                Ok(version)
+            }
+        }
         _ if version > store.revision => Err(too_large(version, store.revision)),
         // Not older than: the newest is never older.
         _ => Ok(store.revision),
     }
+}
+
+fn has_limit(query: &Query) -> bool {
+    query.number("limit").is_some_and(|limit| limit > 0)
 }
 
 /// Reads a resourceVersion; the error tells what is wrong with it.

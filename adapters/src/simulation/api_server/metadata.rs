@@ -36,7 +36,7 @@ const OWNER_FIELDS: &[&str] = &[
 /// Known, and dropped in silence.
 const DROPPED: &[&str] = &["managedFields", "selfLink"];
 
-const STANDARD_FINALIZERS: [&str; 3] = ["foregroundDeletion", "orphan", "kubernetes"];
+pub(super) const STANDARD_FINALIZERS: [&str; 3] = ["foregroundDeletion", "orphan", "kubernetes"];
 
 /// In bytes.
 pub(super) const MAX_LABEL_VALUE: usize = 63;
@@ -345,7 +345,7 @@ an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex us
 
 fn name_problem(name: &str) -> Option<String> {
     if name.len() > MAX_NAME {
-        return Some(format!("must be no more than {MAX_NAME} bytes"));
+        return Some(format!("must be no more than {MAX_NAME} characters"));
     }
     (!is_subdomain(name)).then(|| SUBDOMAIN_RULE.to_owned())
 }

@@ -23,16 +23,17 @@ pub(crate) fn check_accept(definition: &ResourceDefinition, accept: &str) -> Res
     if accept.split(',').any(known) {
         return Ok(());
     }
-    let error = ApiError::new(
-        406,
-        "NotAcceptable",
-        "only the following media types are accepted: application/json, application/yaml, \
-         application/vnd.kubernetes.protobuf",
-    );
+    let known = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
+    let error = |message: String| ApiError::new(406, "NotAcceptable", message);
     Err(if definition.rules.custom {
-        error
+        error(format!(
+            "only the following media types are accepted: {known}"
+        ))
     } else {
-        error.with_empty_details()
+        error(format!(
+            "406: Not Acceptable\n\nAvailable representations: {known}"
+        ))
+        .with_empty_details()
     })
 }
 

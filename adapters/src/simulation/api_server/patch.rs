@@ -31,7 +31,8 @@ impl PatchType {
                 Ok(Self::Strategic)
             }
             "application/apply-patch+yaml" => Ok(Self::Apply),
-            _ => Err(ApiError::unsupported_media_type(SUPPORTED)),
+            _ if definition.rules.custom => Err(ApiError::unsupported_media_type(SUPPORTED)),
+            _ => Err(ApiError::unsupported_media_type(SUPPORTED).with_empty_details()),
         }
     }
 }

@@ -122,7 +122,9 @@ fn find(store: &Store, path: &ResourcePath) -> Result<Endpoint, ApiError> {
     } else {
         path.namespace.is_some()
     };
-    if misplaced {
+    if misplaced && !definition.rules.custom {
+        Err(ApiError::no_such_resource())
+    } else if misplaced {
         Err(ApiError::page_not_found())
     } else {
         Ok(Endpoint {
@@ -212,7 +214,8 @@ impl Call<'_> {
                 let written = match current {
                     Some(old) => self.update(&old, value)?,
                     None if definition.rules.create_on_update && !self.options.status_only => {
-                        write::check_absent(&definition, &key, &mut value)?;
+                        check::check_name(name, &value)?;
+                        write::check_absent(&definition, &key, &mut value, self.options)?;
                         self.create(value)?
                     }
                     None => {

@@ -29,6 +29,9 @@ enum Operator {
     NotIn(Vec<String>),
     Exists,
     DoesNotExist,
+    /// The label is a whole number above this one.
+    Above(i64),
+    Below(i64),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,11 +94,14 @@ impl LabelRequirement {
             .and_then(Value::as_str);
         let among =
             |list: &[String]| value.is_some_and(|value| list.iter().any(|wanted| wanted == value));
+        let number = value.and_then(|value| value.parse::<i64>().ok());
         match &self.operator {
             Operator::In(list) => among(list),
             Operator::NotIn(list) => !among(list),
             Operator::Exists => value.is_some(),
             Operator::DoesNotExist => value.is_none(),
+            Operator::Above(bound) => number.is_some_and(|number| number > *bound),
+            Operator::Below(bound) => number.is_some_and(|number| number < *bound),
         }
     }
 }
@@ -159,7 +165,9 @@ fn parse_label(text: &str) -> Option<LabelRequirement> {
         let key = key.trim();
         let values: &[String] = match &operator {
             Operator::In(list) | Operator::NotIn(list) => list,
-            Operator::Exists | Operator::DoesNotExist => &[],
+            Operator::Exists | Operator::DoesNotExist | Operator::Above(_) | Operator::Below(_) => {
+                &[]
+            }
         };
         let fits = qualified_name_problem(key).is_none()
             && values.iter().all(|value| {
@@ -178,6 +186,12 @@ fn parse_label(text: &str) -> Option<LabelRequirement> {
     }
     if let Some((key, value)) = text.split_once("==").or_else(|| text.split_once('=')) {
         return requirement(key, Operator::In(vec![value.trim().to_owned()]));
+    }
+    if let Some((key, bound)) = text.split_once('>') {
+        return requirement(key, Operator::Above(bound.trim().parse().ok()?));
+    }
+    if let Some((key, bound)) = text.split_once('<') {
+        return requirement(key, Operator::Below(bound.trim().parse().ok()?));
     }
     let Some((head, list)) = text.split_once('(') else {
         return requirement(text, Operator::Exists);

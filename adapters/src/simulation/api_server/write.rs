@@ -247,8 +247,12 @@ fn update_decoded(
             .or_insert_with(|| key.namespace.clone().into());
     }
     value["apiVersion"] = definition.api_version(&definition.storage_version).into();
-    let mut value = if status_only {
+    let mut value = if status_only && definition.rules.custom {
         with_status_of(old, value)
+    } else if status_only {
+        // Of a built-in kind, all but the desired state.
+        value["spec"] = old.value["spec"].clone();
+        value
     } else {
         value
     };
@@ -414,6 +418,7 @@ pub(crate) fn check_absent(
     definition: &ResourceDefinition,
     key: &ObjectKey,
     value: &mut Value,
+    options: WriteOptions,
 ) -> Result<(), ApiError> {
     if let Some(version) = text(value, "resourceVersion")
         && version.parse::<u64>().is_err()
@@ -423,7 +428,8 @@ pub(crate) fn check_absent(
         )));
     }
     if let Some(uid) = text(value, "uid") {
-        return Err(wrong_uid(definition, key, "/registry", uid, ""));
+        let root = if options.dry_run { "" } else { "/registry" };
+        return Err(wrong_uid(definition, key, root, uid, ""));
     }
     if value["metadata"].is_object() {
         metadata_mut(value).remove("resourceVersion");
