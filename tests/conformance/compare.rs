@@ -4,7 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::{explained, mask::masked, request::Step, run::Transcript};
+use crate::{
+    explained,
+    mask::masked,
+    request::Step,
+    run::{Transcript, UNMARKED},
+};
 
 /// The first step at which the servers differ.
 #[derive(Clone, Debug)]
@@ -34,6 +39,20 @@ pub(crate) fn compare(steps: &[Step], real: &Transcript, simulated: &Transcript)
     // Watches last: they tell the consequences of what answers have told before.
     pairs.sort_by_key(|(index, _)| matches!(steps[*index], Step::Watch { .. }));
     for (index, (mut real, mut simulated)) in pairs {
+        let unmarked = real["events"]
+            .as_array()
+            .and_then(|events| events.last())
+            .is_some_and(|event| event == UNMARKED);
+        if unmarked {
+            // Equal or not: a watch that did not see its own end has shown nothing.
+            comparison.difference = Some(Difference {
+                step: index,
+                place: "/events".to_owned(),
+                real,
+                simulated,
+            });
+            return comparison;
+        }
         if real == simulated {
             continue;
         }

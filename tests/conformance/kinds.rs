@@ -144,6 +144,7 @@ impl Kind {
     fn plain_fields(&self) -> Value {
         match self.kind {
             "Widget" => json!({"spec": {"colour": "red"}}),
+            "RemediationRequest" => json!({"spec": {}}),
             "WorkflowExecution" => json!({"spec": {
                 "targetingData": {}, "recommendations": [], "notAfter": "2026-01-01T00:00:00Z",
             }}),

@@ -14,6 +14,9 @@ use crate::{
 /// How long the real controllers may take to reach the state that the simulated ones have reached.
 const SETTLE_DEADLINE: Duration = Duration::from_secs(30);
 
+/// Stands in the place of the event that should have ended a watch.
+pub(crate) const UNMARKED: &str = "the end, before the mark was seen";
+
 /// What came of one step.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Outcome {
@@ -123,7 +126,7 @@ async fn watched(server: &Server, stream: &mut Stream, mark: &str) -> Vec<Value>
             return events;
         }
     }
-    events.push(json!("the end, before the mark was seen"));
+    events.push(json!(UNMARKED));
     events
 }
 

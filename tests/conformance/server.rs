@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// How long the real server may take to send an event that must come. Much longer than it needs.
-const EVENT_DEADLINE: Duration = Duration::from_secs(60);
+const EVENT_DEADLINE: Duration = Duration::from_secs(30);
 
 /// A server under comparison.
 #[derive(Clone)]

@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Tries at most: a sequence is short, and each try takes both servers.
-const TRIES: usize = 120;
+const TRIES: usize = 60;
 
 /// The shortest sequence found that still shows a difference, and the difference.
 pub(crate) async fn shrink(
