@@ -218,6 +218,7 @@ fn lose(events: &mut Vec<Value>, type_: &str) {
 const SEQUENCES: u64 = 400;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "not yet measured in the ordinary run: run it with --ignored"]
 async fn every_mistake_made_on_purpose_is_caught() -> Result {
     let pair = Pair::start().await?;
     let mut at_large: Vec<&Tamper> = CANARIES.iter().collect();
