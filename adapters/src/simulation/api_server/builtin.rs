@@ -1,5 +1,6 @@
-//! The built-in kinds that an operator and kubectl need. Their fields are kept as they come, without a schema.
+//! The built-in kinds that an operator and kubectl need.
 
+use super::builtin_rules;
 use super::resource::{Column, ResourceDefinition, VersionDefinition, WriteRules};
 
 struct Builtin {
@@ -160,6 +161,7 @@ pub(crate) fn definitions() -> Vec<ResourceDefinition> {
             versions: vec![VersionDefinition {
                 name: kind.version.to_owned(),
                 schema: None,
+                fields: builtin_rules::fields(kind.kind),
                 status: kind.status,
                 columns: kind
                     .columns

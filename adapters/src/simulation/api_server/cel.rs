@@ -15,6 +15,7 @@ use super::{
     field_path::FieldPath,
     schema::{Additional, Schema, Type},
     status::Cause,
+    validate::type_name,
 };
 
 /// One rule, compiled.
@@ -71,12 +72,32 @@ impl Rule {
         })
     }
 
-    fn evaluate(&self, context: &Context<'_>, path: &FieldPath<'_>) -> Option<Cause> {
+    fn evaluate(
+        &self,
+        context: &Context<'_>,
+        value: &Value,
+        path: &FieldPath<'_>,
+    ) -> Option<Cause> {
         let detail = match self.program.execute(context) {
             Ok(CelValue::Bool(true)) => return None,
-            Ok(CelValue::Bool(false)) => self.message(context),
+            Ok(CelValue::Bool(false)) => {
+                let message = self.message(context);
+                // A real server shows what is not a list or a map.
+                match value {
+                    Value::Array(_) | Value::Object(_) => message,
+                    scalar if self.reason == "FieldValueInvalid" => format!("{scalar}: {message}"),
+                    _ => message,
+                }
+            }
             Ok(_) => format!("rule {} did not evaluate to a boolean", self.source),
-            Err(error) => format!("rule {} could not be evaluated: {error}", self.source),
+            Err(error) => {
+                let rule = self.message.as_ref().unwrap_or(&self.source);
+                let type_ = type_name(value);
+                format!(
+                    "\"{type_}\": {} evaluating rule: {rule}",
+                    evaluation_error(&error.to_string())
+                )
+            }
         };
         let message = match self.reason {
             "FieldValueForbidden" => format!("Forbidden: {detail}"),
@@ -182,7 +203,7 @@ fn evaluate_here(
         old.map_or(CelValue::Null, |old| to_cel(schema, old)),
     );
     for rule in schema.rules.iter().filter(|rule| applies(rule)) {
-        causes.extend(rule.evaluate(&context, path));
+        causes.extend(rule.evaluate(&context, value, path));
     }
 }
 
@@ -254,6 +275,14 @@ fn text_to_cel(format: &str, text: &str) -> CelValue {
         _ => None,
     };
     special.unwrap_or_else(|| CelValue::from(text))
+}
+
+/// The engine's error in the words of a real server, where operators are likely to meet it.
+fn evaluation_error(error: &str) -> String {
+    if error.contains("'duration'") {
+        return "type conversion error from 'string' to 'google.protobuf.Duration'".to_owned();
+    }
+    error.to_owned()
 }
 
 const KEYWORDS: &[&str] = &[

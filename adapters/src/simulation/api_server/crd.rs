@@ -254,6 +254,7 @@ fn version(value: &Value) -> VersionDefinition {
             .pointer("/schema/openAPIV3Schema")
             .and_then(|schema| Schema::compile(schema).ok())
             .map(Arc::new),
+        fields: None,
         status: value
             .pointer("/subresources/status")
             .is_some_and(Value::is_object),

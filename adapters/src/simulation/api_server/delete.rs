@@ -44,7 +44,9 @@ impl DeleteOptions {
             Value::Null
         } else {
             serde_json::from_slice(body).map_err(|error| {
-                ApiError::bad_request(format!("cannot read the DeleteOptions: {error}"))
+                ApiError::bad_request(format!(
+                    "couldn't get version/kind; json parse error: {error}"
+                ))
             })?
         };
         let text = |pointer: &str| {
@@ -193,9 +195,19 @@ fn check_preconditions(
     options: &DeleteOptions,
 ) -> Result<(), ApiError> {
     let name = object.key().name;
+    // A namespace's own check has words of its own.
+    let of_namespace = |what: &str, wanted: &str, found: &str| {
+        let why = format!(
+            "Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {found}"
+        );
+        ApiError::conflict(definition, &name, &why)
+    };
     if let Some(uid) = &options.uid
         && uid != object.uid()
     {
+        if definition.is_namespace() {
+            return Err(of_namespace("UID", uid, object.uid()));
+        }
         let why = format!(
             "the UID in the precondition ({uid}) does not match the UID in record ({}). The object might have been \
              deleted and then recreated",
@@ -206,6 +218,13 @@ fn check_preconditions(
     if let Some(version) = &options.resource_version
         && *version != object.revision.to_string()
     {
+        if definition.is_namespace() {
+            return Err(of_namespace(
+                "ResourceVersion",
+                version,
+                &object.revision.to_string(),
+            ));
+        }
         let why = format!(
             "the ResourceVersion in the precondition ({version}) does not match the ResourceVersion in record ({}). \
              The object might have been modified",

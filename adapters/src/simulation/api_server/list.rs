@@ -9,7 +9,7 @@ use super::{
     object::{ObjectKey, StoredObject},
     path::Query,
     selector::Selector,
-    status::{ApiError, Cause},
+    status::ApiError,
     store::{Resource, Store},
 };
 
@@ -164,25 +164,29 @@ fn page(
 fn wanted_revision(store: &Store, resource: &Resource, query: &Query) -> Result<u64, ApiError> {
     let matching = query.text("resourceVersionMatch");
     let Some(version) = query.text("resourceVersion") else {
-        return match matching {
-            Some(_) => Err(invalid_options(
-                "resourceVersionMatch is forbidden unless resourceVersion is provided",
-            )),
-            None => Ok(store.revision),
-        };
+        return Ok(store.revision);
     };
     let version = parse_version(version)
         .map_err(|error| ApiError::bad_request(format!("invalid resource version: {error}")))?;
     match matching {
-        Some("Exact") if version == 0 => Err(invalid_options(
-            "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"",
-        )),
         Some("Exact") if version < resource.compacted => Err(too_old(version, resource.compacted)),
         Some("Exact") if version <= store.revision => Ok(version),
+        // A page of an older list is a page of just that.
+        None if version > 0 && version <= store.revision && has_limit(query) => {
+            if version < resource.compacted {
+                Err(too_old(version, resource.compacted))
+            } else {
+                Ok(version)
+            }
+        }
         _ if version > store.revision => Err(too_large(version, store.revision)),
         // Not older than: the newest is never older.
         _ => Ok(store.revision),
     }
+}
+
+fn has_limit(query: &Query) -> bool {
+    query.number("limit").is_some_and(|limit| limit > 0)
 }
 
 /// Reads a resourceVersion; the error tells what is wrong with it.
@@ -192,12 +196,6 @@ pub(crate) fn parse_version(version: &str) -> Result<u64, String> {
             "resourceVersion: Invalid value: \"{version}\": strconv.ParseUint: parsing \"{version}\": invalid syntax"
         )
     })
-}
-
-/// Options that do not go together.
-pub(crate) fn invalid_options(detail: &str) -> ApiError {
-    let cause = Cause::forbidden("resourceVersionMatch", detail);
-    ApiError::invalid_kind("meta.k8s.io", "ListOptions", "", &[cause])
 }
 
 /// The resourceVersion lies before what the server remembers.

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{
     object::{finalizers, metadata, metadata_mut, owner_references, text},
-    status::{ApiError, Cause},
+    status::Cause,
 };
 
 /// Fields of ObjectMeta that are kept. `managedFields` and `selfLink` are not.
@@ -36,15 +36,17 @@ const OWNER_FIELDS: &[&str] = &[
 /// Known, and dropped in silence.
 const DROPPED: &[&str] = &["managedFields", "selfLink"];
 
-const STANDARD_FINALIZERS: [&str; 3] = ["foregroundDeletion", "orphan", "kubernetes"];
+pub(super) const STANDARD_FINALIZERS: [&str; 3] = ["foregroundDeletion", "orphan", "kubernetes"];
 
+/// In bytes.
+pub(super) const MAX_LABEL_VALUE: usize = 63;
 const MAX_NAME: usize = 253;
 /// In bytes, keys and values together.
 const MAX_ANNOTATIONS: usize = 256 * 1024;
 
 /// Brings the metadata into the form that a typed ObjectMeta has: unknown fields and empty values go.
-/// Returns the paths of the unknown fields.
-pub(crate) fn normalise(object: &mut Value) -> Result<Vec<String>, ApiError> {
+/// Returns the paths of the unknown fields; the error names a field of the wrong type.
+pub(crate) fn normalise(object: &mut Value) -> Result<Vec<String>, String> {
     let mut unknown = Vec::new();
     let metadata = metadata_mut(object);
     metadata.retain(|field, value| {
@@ -52,7 +54,7 @@ pub(crate) fn normalise(object: &mut Value) -> Result<Vec<String>, ApiError> {
         if !known && !DROPPED.contains(&field.as_str()) {
             unknown.push(format!("metadata.{field}"));
         }
-        known && !is_empty(value)
+        known && !value.is_null()
     });
     if let Some(Value::Array(references)) = metadata.get_mut("ownerReferences") {
         for (index, reference) in references.iter_mut().enumerate() {
@@ -83,11 +85,12 @@ pub(crate) fn normalise(object: &mut Value) -> Result<Vec<String>, ApiError> {
             _ => value.is_string(),
         };
         if !fits {
-            return Err(ApiError::bad_request(format!(
-                "unable to decode the object: metadata.{field} has the wrong type: {value}"
-            )));
+            return Err(format!(
+                "json: metadata.{field} has the wrong type: {value}"
+            ));
         }
     }
+    metadata.retain(|_, value| !is_empty(value));
     for field in ["annotations", "labels"] {
         if let Some(map) = metadata.get_mut(field).and_then(Value::as_object_mut) {
             for value in map.values_mut().filter(|value| value.is_null()) {
@@ -96,6 +99,33 @@ pub(crate) fn normalise(object: &mut Value) -> Result<Vec<String>, ApiError> {
         }
     }
     Ok(unknown)
+}
+
+/// Keeps the first of the owner references with the same UID, and warns of the others.
+pub(crate) fn merge_owners(object: &mut Value) -> Vec<String> {
+    let mut seen = Vec::new();
+    let mut twice = Vec::new();
+    if let Some(Value::Array(references)) = metadata_mut(object).get_mut("ownerReferences") {
+        references.retain(|reference| {
+            let uid = reference.get("uid").and_then(Value::as_str);
+            let uid = uid.unwrap_or_default().to_owned();
+            let new = !seen.contains(&uid);
+            if new {
+                seen.push(uid);
+            } else if !twice.contains(&uid) {
+                twice.push(uid);
+            }
+            new
+        });
+    }
+    if twice.is_empty() {
+        return Vec::new();
+    }
+    vec![format!(
+        ".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may \
+         reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: {}",
+        twice.join(", ")
+    )]
 }
 
 fn is_empty(value: &Value) -> bool {
@@ -144,11 +174,11 @@ pub(crate) fn validate(object: &Value, namespaced: bool) -> Vec<Cause> {
             ));
         }
         let value = value.as_str().unwrap_or_default();
-        if value.len() > 63 {
+        if value.len() > MAX_LABEL_VALUE {
             causes.push(Cause::invalid(
                 "metadata.labels",
                 &value.into(),
-                "must be no more than 63 characters",
+                "must be no more than 63 bytes",
             ));
         } else if !value.is_empty() && !is_label_text(value) {
             causes.push(Cause::invalid(
@@ -334,7 +364,7 @@ fn is_subdomain(name: &str) -> bool {
     })
 }
 
-fn is_label_text(text: &str) -> bool {
+pub(super) fn is_label_text(text: &str) -> bool {
     let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
     let bytes = text.as_bytes();
     edge(bytes.first())
@@ -344,7 +374,7 @@ fn is_label_text(text: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte))
 }
 
-fn qualified_name_problem(name: &str) -> Option<String> {
+pub(super) fn qualified_name_problem(name: &str) -> Option<String> {
     let (prefix, part) = match name.split_once('/') {
         Some((prefix, part)) => (Some(prefix), part),
         None => (None, name),
@@ -360,7 +390,7 @@ fn qualified_name_problem(name: &str) -> Option<String> {
         return Some("name part must be non-empty".to_owned());
     }
     if part.len() > 63 {
-        return Some("name part must be no more than 63 characters".to_owned());
+        return Some("name part must be no more than 63 bytes".to_owned());
     }
     (!is_label_text(part)).then(|| NAME_PART_RULE.to_owned())
 }

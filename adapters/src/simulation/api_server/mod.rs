@@ -11,6 +11,7 @@
 //! everything).
 
 mod builtin;
+mod builtin_rules;
 mod cel;
 mod check;
 mod checkpoint;
@@ -30,6 +31,7 @@ mod metadata;
 mod namespace;
 mod object;
 mod openapi;
+mod options;
 mod patch;
 mod path;
 mod prune;

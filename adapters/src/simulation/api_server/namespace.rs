@@ -18,12 +18,17 @@ pub(crate) const INITIAL: [&str; 2] = ["default", "kube-system"];
 
 /// What the server itself sets on a new namespace.
 pub(crate) fn complete(value: &mut Value, name: &str) {
+    label(value, name);
+    value["spec"] = json!({"finalizers": ["kubernetes"]});
+    value["status"] = json!({"phase": "Active"});
+}
+
+/// Every namespace carries its name as a label.
+pub(crate) fn label(value: &mut Value, name: &str) {
     let labels = metadata_mut(value)
         .entry("labels")
         .or_insert_with(|| json!({}));
     labels["kubernetes.io/metadata.name"] = name.into();
-    value["spec"] = json!({"finalizers": ["kubernetes"]});
-    value["status"] = json!({"phase": "Active"});
 }
 
 /// Refuses content where there is no such namespace, or one that is on its way out.

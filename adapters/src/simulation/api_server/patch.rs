@@ -1,5 +1,6 @@
 //! The patch formats: JSON merge patch (RFC 7396), JSON patch (RFC 6902), and applying a configuration.
 
+use json_patch::{AddOperation, PatchOperation};
 use serde_json::{Map, Value};
 
 use super::{resource::ResourceDefinition, status::ApiError};
@@ -30,7 +31,8 @@ impl PatchType {
                 Ok(Self::Strategic)
             }
             "application/apply-patch+yaml" => Ok(Self::Apply),
-            _ => Err(ApiError::unsupported_media_type(SUPPORTED)),
+            _ if definition.rules.custom => Err(ApiError::unsupported_media_type(SUPPORTED)),
+            _ => Err(ApiError::unsupported_media_type(SUPPORTED).with_empty_details()),
         }
     }
 }
@@ -80,31 +82,60 @@ impl Patch {
             Self::Merge(patch) => merge(&mut patched, patch),
             Self::Apply(configuration) => overlay(&mut patched, configuration),
             Self::Json(patch) => {
-                json_patch::patch(&mut patched, patch)
-                    .map_err(|_| ApiError::inapplicable_patch())?;
+                for operation in &patch.0 {
+                    let operation = lenient(&patched, operation);
+                    json_patch::patch(&mut patched, &[operation])
+                        .map_err(|_| ApiError::inapplicable_patch())?;
+                }
             }
         }
         Ok(patched)
     }
 }
 
-fn merge(target: &mut Value, patch: &Value) {
-    let Value::Object(patch) = patch else {
-        *target = patch.clone();
-        return;
-    };
-    if !target.is_object() {
-        *target = Value::Object(Map::new());
+/// A real server lets `replace` add a field that is not there, though not an entry of a list.
+fn lenient(target: &Value, operation: &PatchOperation) -> PatchOperation {
+    if let PatchOperation::Replace(replace) = operation
+        && let Some((parent, _)) = replace.path.split_back()
+        && target
+            .pointer(parent.as_str())
+            .is_some_and(Value::is_object)
+    {
+        return PatchOperation::Add(AddOperation {
+            path: replace.path.clone(),
+            value: replace.value.clone(),
+        });
     }
-    let Value::Object(target) = target else {
-        return;
-    };
-    for (field, value) in patch {
-        if value.is_null() {
-            target.remove(field);
-        } else {
-            merge(target.entry(field).or_insert(Value::Null), value);
+    operation.clone()
+}
+
+fn merge(target: &mut Value, patch: &Value) {
+    match (target, patch) {
+        (Value::Object(target), Value::Object(patch)) => {
+            for (field, value) in patch {
+                if value.is_null() {
+                    target.remove(field);
+                } else {
+                    merge(target.entry(field).or_insert(Value::Null), value);
+                }
+            }
         }
+        (target @ Value::Object(_), patch) => *target = patch.clone(),
+        (target, patch) => *target = without_nulls(patch),
+    }
+}
+
+/// What is new comes without the nulls of its objects, those in lists too, as a real server has it.
+fn without_nulls(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => map
+            .iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(field, value)| (field.clone(), without_nulls(value)))
+            .collect::<Map<_, _>>()
+            .into(),
+        Value::Array(list) => list.iter().map(without_nulls).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
     }
 }
 

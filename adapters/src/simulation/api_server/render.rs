@@ -101,9 +101,18 @@ impl Renderer {
         let definition = &self.endpoint.definition;
         let objects = page.objects.iter().map(AsRef::as_ref);
         match self.form {
-            Form::Table => self.table(objects, &page.metadata(definition.rules.custom), true),
+            Form::Table => self.table(objects, &page.metadata(false), true),
             Form::Metadata => {
                 let items = objects.map(|object| Bytes::from(metadata_only(object).to_string()));
+                if page.objects.is_empty() {
+                    // A real server makes this list in another way than all others.
+                    let metadata = page.metadata(false);
+                    let list = json!({
+                        "kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1",
+                        "metadata": metadata, "items": null,
+                    });
+                    return list.to_string().into();
+                }
                 page.body("PartialObjectMetadataList", "meta.k8s.io/v1", false, items)
             }
             Form::Whole if definition.rules.custom => {

@@ -29,6 +29,8 @@ pub(crate) struct VersionDefinition {
     pub(crate) name: String,
     /// Absent where fields are kept as they come (the built-in kinds).
     pub(crate) schema: Option<Arc<Schema>>,
+    /// The fields of a built-in kind; nothing beside their types is checked by it.
+    pub(crate) fields: Option<Arc<Schema>>,
     /// `/status` is a subresource.
     pub(crate) status: bool,
     pub(crate) columns: Vec<Column>,
@@ -52,6 +54,11 @@ pub(crate) struct Column {
     pub(crate) path: JsonPath,
 }
 
+const AGE_DESCRIPTION: &str = "CreationTimestamp is a timestamp representing the server time when this object was created. \
+It is not guaranteed to be set in happens-before order across separate operations. Clients may not set this value. It is \
+represented in RFC3339 form and is in UTC.\n\nPopulated by the system. Read-only. Null for lists. More info: \
+https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata";
+
 impl Column {
     pub(crate) fn new(name: &str, type_: &str, path: &str) -> Self {
         Self {
@@ -66,7 +73,10 @@ impl Column {
 
     /// The column of kinds that say nothing about columns.
     pub(crate) fn age() -> Self {
-        Self::new("Age", "date", ".metadata.creationTimestamp")
+        Self {
+            description: AGE_DESCRIPTION.to_owned(),
+            ..Self::new("Age", "date", ".metadata.creationTimestamp")
+        }
     }
 }
 

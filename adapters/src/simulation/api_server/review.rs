@@ -36,6 +36,9 @@ pub(crate) fn answer(group: &str, resource: &str, body: &[u8]) -> Option<Value> 
     }
     review["apiVersion"] = format!("{group}/v1").into();
     review["kind"] = kind.into();
+    if !review["metadata"].is_object() {
+        review["metadata"] = json!({});
+    }
     review["status"] = status;
     Some(review)
 }

@@ -7,9 +7,11 @@ use http::{HeaderValue, Method, Response, StatusCode, header};
 use serde_json::Value;
 
 use super::{
+    check,
     delete::{self, DeleteOptions, Deleted},
     discovery, event, list,
     object::{ObjectKey, StoredObject},
+    options,
     patch::{Patch, PatchType},
     path::{Query, ResourcePath, Target},
     render::Renderer,
@@ -17,8 +19,8 @@ use super::{
     selector::Selector,
     server::{Context, Shared},
     service::{Incoming, Reply},
-    status::{ApiError, Cause},
-    store::Store,
+    status::{ApiError, Cause, add_warnings},
+    store::{Resource, Store},
     watch::Watch,
     write::{self, Endpoint, WriteOptions, Written},
 };
@@ -62,13 +64,15 @@ fn resource(shared: &Arc<Shared>, incoming: &Incoming, path: &ResourcePath) -> S
     let status_only = match path.subresource.as_deref() {
         None => false,
         Some("status") if endpoint.version().status => true,
-        Some(_) => {
+        Some(_) if endpoint.definition.rules.custom => {
             return Err(ApiError::not_found(
                 &endpoint.definition,
                 path.name.as_deref().unwrap_or_default(),
             ));
         }
+        Some(_) => return Err(ApiError::no_such_resource()),
     };
+    options::check_accept(&endpoint.definition, &incoming.accept)?;
     let call = Call {
         renderer: Renderer::new(
             &endpoint,
@@ -98,7 +102,10 @@ fn find(store: &Store, path: &ResourcePath) -> Result<Endpoint, ApiError> {
     let newer_events = path.group == event::GROUP && path.resource == "events";
     let group = if newer_events { "" } else { &path.group };
     let resource = store.resource(group, &path.resource).ok_or_else(|| {
-        if path.group.is_empty() {
+        let built_in = |resource: &Resource| {
+            resource.definition.group == path.group && !resource.definition.rules.custom
+        };
+        if store.resources.values().any(built_in) {
             ApiError::no_such_resource()
         } else {
             ApiError::page_not_found()
@@ -115,7 +122,9 @@ fn find(store: &Store, path: &ResourcePath) -> Result<Endpoint, ApiError> {
     } else {
         path.namespace.is_some()
     };
-    if misplaced {
+    if misplaced && !definition.rules.custom {
+        Err(ApiError::no_such_resource())
+    } else if misplaced {
         Err(ApiError::page_not_found())
     } else {
         Ok(Endpoint {
@@ -131,6 +140,7 @@ impl Call<'_> {
         let in_its_place = self.endpoint.definition.namespaced == self.namespace.is_some();
         match self.incoming.method {
             Method::GET | Method::HEAD if self.incoming.query.flag("watch") => {
+                options::check_list(&self.incoming.query, true)?;
                 let selector = self.selector()?;
                 let Self {
                     shared,
@@ -149,12 +159,13 @@ impl Call<'_> {
                 Ok((reply(StatusCode::OK, self.renderer.page(&page), &[]), None))
             }
             Method::POST if in_its_place => {
+                options::check_write(&self.incoming.query, "CreateOptions")?;
                 let value = self.read_object()?;
                 let written = self.create(value)?;
                 let name = written.object.key().name;
                 Ok((self.reply_written(&written), Some(name)))
             }
-            Method::DELETE if in_its_place => {
+            Method::DELETE if in_its_place && !self.endpoint.definition.is_namespace() => {
                 let page = self.page()?;
                 let options = DeleteOptions::parse(&self.incoming.query, &self.incoming.info.body)?;
                 let definition = &self.endpoint.definition;
@@ -169,6 +180,7 @@ impl Call<'_> {
                 }
                 Ok((reply(StatusCode::OK, self.renderer.page(&page), &[]), None))
             }
+            _ if !self.endpoint.definition.rules.custom => Err(ApiError::method_not_allowed()),
             Method::POST | Method::DELETE => Err(ApiError::page_not_found()),
             Method::PUT | Method::PATCH => Err(ApiError::bad_request("name must be provided")),
             _ => Err(ApiError::method_not_allowed()),
@@ -191,35 +203,43 @@ impl Call<'_> {
                     None,
                 ))
             }
-            Method::POST if !self.options.status_only => {
+            Method::POST if !self.options.status_only && definition.rules.custom => {
                 let value = self.read_object()?;
                 let written = self.create(value)?;
                 Ok((self.reply_written(&written), None))
             }
             Method::PUT => {
+                options::check_write(&self.incoming.query, "UpdateOptions")?;
                 let mut value = self.read_object()?;
                 let written = match current {
                     Some(old) => self.update(&old, value)?,
                     None if definition.rules.create_on_update && !self.options.status_only => {
+                        check::check_name(name, &value)?;
+                        write::check_absent(&definition, &key, &mut value, self.options)?;
                         self.create(value)?
                     }
                     None => {
                         // What is wrong with the body comes first.
-                        write::decode(
+                        let warnings = write::decode(
                             &self.endpoint,
                             self.namespace,
                             Some(name),
                             &mut value,
                             self.options,
                         )?;
-                        return Err(missing());
+                        return Err(missing().warning(&warnings));
                     }
                 };
                 Ok((self.reply_written(&written), None))
             }
             Method::PATCH => {
-                let patch = self.read_patch()?;
-                let written = match (current, patch) {
+                let type_ =
+                    PatchType::parse(&self.incoming.content_type, &self.endpoint.definition)?;
+                options::check_write(&self.incoming.query, "PatchOptions")?;
+                if current.is_none() && type_ != PatchType::Apply {
+                    return Err(missing());
+                }
+                let written = match (current, self.read_patch(type_)?) {
                     (Some(old), patch) => {
                         self.options.patched = true;
                         let value = patch.apply(&self.as_seen(&old))?;
@@ -243,6 +263,9 @@ impl Call<'_> {
                         Deleted::Pending(object) => self.renderer.bytes(&object),
                     };
                 Ok((reply(StatusCode::OK, bytes, &[]), None))
+            }
+            Method::DELETE if definition.rules.custom => {
+                Err(ApiError::method_not_supported(&definition, "delete"))
             }
             _ => Err(ApiError::method_not_allowed()),
         }
@@ -305,6 +328,7 @@ impl Call<'_> {
     }
 
     fn page(&self) -> Result<list::Page, ApiError> {
+        options::check_list(&self.incoming.query, false)?;
         let definition = &self.endpoint.definition;
         let resource = self
             .store
@@ -321,13 +345,10 @@ impl Call<'_> {
     fn read_object(&self) -> Result<Value, ApiError> {
         let body = &self.incoming.info.body;
         let unreadable = |error: &dyn std::fmt::Display| {
-            ApiError::bad_request(format!(
-                "the object provided is unrecognized (must be of type {}): couldn't get version/kind; json parse \
-                 error: {error}",
-                self.endpoint.definition.kind
-            ))
+            let why = format!("couldn't get version/kind; json parse error: {error}");
+            check::unrecognized(&self.endpoint, body, &why)
         };
-        match self
+        let value: Value = match self
             .incoming
             .content_type
             .split(';')
@@ -345,11 +366,27 @@ impl Call<'_> {
             _ => Err(ApiError::unsupported_media_type(
                 "application/json, application/yaml, application/vnd.kubernetes.protobuf",
             )),
+        }?;
+        let definition = &self.endpoint.definition;
+        if !definition.rules.custom && (value.is_object() || value.is_null()) {
+            return Ok(check::typed(
+                definition,
+                &self.endpoint.api_version(),
+                value,
+            ));
         }
+        if !value.is_object() && !value.is_null() {
+            return Err(unreadable(&"not an object"));
+        }
+        if value["kind"].as_str().is_none_or(str::is_empty) {
+            let text = String::from_utf8_lossy(body);
+            let why = format!("Object 'Kind' is missing in '{text}'");
+            return Err(check::unrecognized(&self.endpoint, body, &why));
+        }
+        Ok(value)
     }
 
-    fn read_patch(&self) -> Result<Patch, ApiError> {
-        let type_ = PatchType::parse(&self.incoming.content_type, &self.endpoint.definition)?;
+    fn read_patch(&self, type_: PatchType) -> Result<Patch, ApiError> {
         if type_ == PatchType::Apply {
             check_apply(&self.incoming.query)?;
         }
@@ -391,11 +428,6 @@ fn reply(code: StatusCode, body: Bytes, warnings: &[String]) -> Reply {
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/json"),
     );
-    for warning in warnings {
-        let text = warning.replace('\\', "\\\\").replace('"', "\\\"");
-        if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{text}\"")) {
-            headers.append(header::WARNING, value);
-        }
-    }
+    add_warnings(headers, warnings);
     Reply::Response(response)
 }

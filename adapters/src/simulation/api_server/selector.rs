@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{
+    metadata::{MAX_LABEL_VALUE, is_label_text, qualified_name_problem},
     object::{FIELD_NAME, FIELD_NAMESPACE, StoredObject, at, labels, text},
     resource::{FieldPath, ResourceDefinition, VersionDefinition},
     status::ApiError,
@@ -28,6 +29,9 @@ enum Operator {
     NotIn(Vec<String>),
     Exists,
     DoesNotExist,
+    /// The label is a whole number above this one.
+    Above(i64),
+    Below(i64),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,11 +94,14 @@ impl LabelRequirement {
             .and_then(Value::as_str);
         let among =
             |list: &[String]| value.is_some_and(|value| list.iter().any(|wanted| wanted == value));
+        let number = value.and_then(|value| value.parse::<i64>().ok());
         match &self.operator {
             Operator::In(list) => among(list),
             Operator::NotIn(list) => !among(list),
             Operator::Exists => value.is_some(),
             Operator::DoesNotExist => value.is_none(),
+            Operator::Above(bound) => number.is_some_and(|number| number > *bound),
+            Operator::Below(bound) => number.is_some_and(|number| number < *bound),
         }
     }
 }
@@ -114,6 +121,9 @@ fn parse_labels(selector: &str) -> Result<Vec<LabelRequirement>, ApiError> {
     let unparseable = || ApiError::bad_request(format!("unable to parse requirement: {selector}"));
     let mut requirements = Vec::new();
     let mut rest = selector.trim();
+    if rest.ends_with(',') {
+        return Err(unparseable());
+    }
     while !rest.is_empty() {
         let end = end_of_requirement(rest);
         let requirement = rest[..end].trim();
@@ -121,6 +131,19 @@ fn parse_labels(selector: &str) -> Result<Vec<LabelRequirement>, ApiError> {
         requirements.push(parse_label(requirement).ok_or_else(unparseable)?);
     }
     Ok(requirements)
+}
+
+/// The syntax of both selectors, which is looked at before what they are about.
+pub(crate) fn check_syntax(labels: &str, fields: &str) -> Result<(), ApiError> {
+    parse_labels(labels)?;
+    for part in fields.split(',').filter(|part| !part.is_empty()) {
+        if !part.contains('=') {
+            return Err(ApiError::bad_request(format!(
+                "invalid selector: '{fields}'; can't understand '{part}'"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Where the first comma outside of parentheses is.
@@ -140,9 +163,17 @@ fn end_of_requirement(text: &str) -> usize {
 fn parse_label(text: &str) -> Option<LabelRequirement> {
     let requirement = |key: &str, operator: Operator| {
         let key = key.trim();
-        let plain =
-            !key.is_empty() && !key.contains(|character: char| " ()=!,".contains(character));
-        plain.then(|| LabelRequirement {
+        let values: &[String] = match &operator {
+            Operator::In(list) | Operator::NotIn(list) => list,
+            Operator::Exists | Operator::DoesNotExist | Operator::Above(_) | Operator::Below(_) => {
+                &[]
+            }
+        };
+        let fits = qualified_name_problem(key).is_none()
+            && values.iter().all(|value| {
+                value.is_empty() || (value.len() <= MAX_LABEL_VALUE && is_label_text(value))
+            });
+        fits.then(|| LabelRequirement {
             key: key.to_owned(),
             operator,
         })
@@ -155,6 +186,12 @@ fn parse_label(text: &str) -> Option<LabelRequirement> {
     }
     if let Some((key, value)) = text.split_once("==").or_else(|| text.split_once('=')) {
         return requirement(key, Operator::In(vec![value.trim().to_owned()]));
+    }
+    if let Some((key, bound)) = text.split_once('>') {
+        return requirement(key, Operator::Above(bound.trim().parse().ok()?));
+    }
+    if let Some((key, bound)) = text.split_once('<') {
+        return requirement(key, Operator::Below(bound.trim().parse().ok()?));
     }
     let Some((head, list)) = text.split_once('(') else {
         return requirement(text, Operator::Exists);

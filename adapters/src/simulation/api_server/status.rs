@@ -72,6 +72,8 @@ pub(crate) struct ApiError {
     pub(crate) continue_token: Option<String>,
     /// Answer the message as plain text, as for paths that nothing serves.
     pub(crate) plain: bool,
+    /// What there was to warn of before the refusal.
+    pub(crate) warnings: Vec<String>,
 }
 
 impl ApiError {
@@ -84,7 +86,14 @@ impl ApiError {
             retry_after: None,
             continue_token: None,
             plain: false,
+            warnings: Vec::new(),
         }
+    }
+
+    /// The refusal of a request that had been read with these warnings.
+    pub(crate) fn warning(mut self, warnings: &[String]) -> Self {
+        self.warnings.extend_from_slice(warnings);
+        self
     }
 
     fn about(mut self, definition: &ResourceDefinition, name: &str) -> Self {
@@ -237,6 +246,13 @@ impl ApiError {
         .with_empty_details()
     }
 
+    /// The kind has this verb for no object.
+    pub(crate) fn method_not_supported(definition: &ResourceDefinition, verb: &str) -> Self {
+        let resource = definition.group_resource();
+        let message = format!("{verb} is not supported on resources of kind \"{resource}\"");
+        Self::new(405, "MethodNotAllowed", message).about(definition, "")
+    }
+
     pub(crate) fn unsupported_media_type(supported: &str) -> Self {
         let message = format!(
             "the body of the request was in an unknown format - accepted media types include: {supported}"
@@ -252,7 +268,7 @@ impl ApiError {
         )
     }
 
-    fn with_empty_details(mut self) -> Self {
+    pub(crate) fn with_empty_details(mut self) -> Self {
         self.details = Some(json!({}));
         self
     }
@@ -304,7 +320,18 @@ impl ApiError {
         if let Some(seconds) = self.retry_after {
             headers.insert(http::header::RETRY_AFTER, http::HeaderValue::from(seconds));
         }
+        add_warnings(headers, &self.warnings);
         response
+    }
+}
+
+/// Each warning in a header of its own.
+pub(crate) fn add_warnings(headers: &mut http::HeaderMap, warnings: &[String]) {
+    for warning in warnings {
+        let text = warning.replace('\\', "\\\\").replace('"', "\\\"");
+        if let Ok(value) = http::HeaderValue::from_str(&format!("299 - \"{text}\"")) {
+            headers.append(http::header::WARNING, value);
+        }
     }
 }
 

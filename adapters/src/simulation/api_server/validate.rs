@@ -166,10 +166,10 @@ fn check_text(schema: &Schema, text: &str, path: &FieldPath<'_>, causes: &mut Ve
             format!("{path} in body {detail}"),
         ));
     };
+    // Only the first of these is told.
     if let Some(limit) = schema.bounds.min_length.filter(|limit| length < *limit) {
         invalid(format!("should be at least {limit} chars long"));
-    }
-    if let Some(pattern) = schema
+    } else if let Some(pattern) = schema
         .pattern
         .as_ref()
         .filter(|pattern| !pattern.is_match(text))
@@ -412,7 +412,7 @@ fn is_integer(value: &Value) -> bool {
     value.is_i64() || value.is_u64() || value.as_f64().is_some_and(|float| float.fract() == 0.0)
 }
 
-fn type_name(value: &Value) -> &'static str {
+pub(super) fn type_name(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "boolean",

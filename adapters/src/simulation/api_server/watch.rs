@@ -16,7 +16,7 @@ use tokio::time::{Instant, Sleep};
 use tower::BoxError;
 
 use super::{
-    list::{invalid_options, parse_version, too_old},
+    list::{parse_version, too_old},
     object::StoredObject,
     path::Query,
     render::Renderer,
@@ -71,7 +71,6 @@ impl Watch {
     ) -> Result<Self, ApiError> {
         let streaming_list = query.flag("sendInitialEvents");
         let bookmarks = query.flag("allowWatchBookmarks");
-        check_options(query)?;
         let version = query
             .text("resourceVersion")
             .map(parse_version)
@@ -270,21 +269,6 @@ fn event_line(
         (true, true) => Some(watch_line(
             "MODIFIED",
             &renderer.event_bytes(&event.object, first),
-        )),
-    }
-}
-
-fn check_options(query: &Query) -> Result<(), ApiError> {
-    match (
-        query.text("sendInitialEvents"),
-        query.text("resourceVersionMatch"),
-    ) {
-        (None, None) | (Some(_), Some("NotOlderThan")) => Ok(()),
-        (None, Some(_)) => Err(invalid_options(
-            "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
-        )),
-        (Some(_), _) => Err(invalid_options(
-            "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
         )),
     }
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{
-    check::{check_identity, check_name, check_namespace, check_type},
-    crd, event, metadata, namespace,
+    builtin_rules,
+    check::{check_identity, check_name, check_namespace, check_type, wrong_uid},
+    crd, metadata, namespace,
     object::{
         ObjectKey, StoredObject, finalizers, generation, metadata_mut, same_but_version, text,
     },
@@ -105,15 +106,44 @@ pub(crate) fn create(
     mut value: Value,
     options: WriteOptions,
 ) -> Result<Written, ApiError> {
+    let warnings = decode(endpoint, namespace, None, &mut value, options)?;
+    let created = create_decoded(store, context, endpoint, namespace, value, options);
+    finish(created, warnings)
+}
+
+/// The warnings of reading an object come before those of writing it, and come if it is refused, too.
+fn finish(
+    result: Result<Written, ApiError>,
+    mut warnings: Vec<String>,
+) -> Result<Written, ApiError> {
+    match result {
+        Ok(mut written) => {
+            warnings.append(&mut written.warnings);
+            Ok(Written {
+                warnings,
+                ..written
+            })
+        }
+        Err(error) => Err(error.warning(&warnings)),
+    }
+}
+
+fn create_decoded(
+    store: &mut Store,
+    context: &Context,
+    endpoint: &Endpoint,
+    namespace: Option<&str>,
+    mut value: Value,
+    options: WriteOptions,
+) -> Result<Written, ApiError> {
     let definition = &endpoint.definition;
-    let mut warnings = decode(endpoint, namespace, None, &mut value, options)?;
-    warnings.extend(metadata::finalizer_warnings(&value, None));
     let name = match text(&value, "name") {
         Some(name) => name.to_owned(),
         None => generate_name(store, definition, namespace, &value),
     };
     let metadata = metadata_mut(&mut value);
-    if metadata.contains_key("resourceVersion") {
+    let version = metadata.remove("resourceVersion");
+    if version.is_some_and(|version| is_version(&version)) {
         return Err(ApiError::internal(
             "resourceVersion should not be set on objects to be created",
         ));
@@ -145,13 +175,12 @@ pub(crate) fn create(
     if definition.is_namespace() {
         namespace::complete(&mut value, &name);
     }
-    if definition.is("", "events") {
-        event::complete(&mut value);
-    }
+    builtin_rules::complete(definition, &mut value);
     let causes = validate(endpoint, &value, None, options);
     if !causes.is_empty() {
-        return Err(ApiError::invalid(definition, &name, &causes));
+        return Err(invalid(endpoint, &value, &name, &causes));
     }
+    let warnings = metadata::finalizer_warnings(&value, None);
     if definition.is_custom_resource_definition() {
         crd::complete(&mut value, context);
         crd::check(definition, &name, &value)?;
@@ -162,9 +191,9 @@ pub(crate) fn create(
     };
     match store.get(definition, &key) {
         Some(present) if present.deleting() => {
-            return Err(ApiError::being_deleted(definition, &name));
+            return Err(ApiError::being_deleted(definition, &name).warning(&warnings));
         }
-        Some(_) => return Err(ApiError::already_exists(definition, &name)),
+        Some(_) => return Err(ApiError::already_exists(definition, &name).warning(&warnings)),
         None => {}
     }
     value["apiVersion"] = definition.api_version(&definition.storage_version).into();
@@ -192,12 +221,25 @@ pub(crate) fn update(
     mut value: Value,
     options: WriteOptions,
 ) -> Result<Written, ApiError> {
+    let key = old.key();
+    let namespaced = endpoint.definition.namespaced;
+    let namespace = namespaced.then_some(key.namespace.as_str());
+    let warnings = decode(endpoint, namespace, Some(&key.name), &mut value, options)?;
+    let updated = update_decoded(store, context, endpoint, old, value, options);
+    finish(updated, warnings)
+}
+
+fn update_decoded(
+    store: &mut Store,
+    context: &Context,
+    endpoint: &Endpoint,
+    old: &Arc<StoredObject>,
+    mut value: Value,
+    options: WriteOptions,
+) -> Result<Written, ApiError> {
     let definition = &endpoint.definition;
     let key = old.key();
     let status_only = options.status_only;
-    let namespace = definition.namespaced.then_some(key.namespace.as_str());
-    let mut warnings = decode(endpoint, namespace, Some(&key.name), &mut value, options)?;
-    warnings.extend(metadata::finalizer_warnings(&value, Some(&old.value)));
     check_identity(definition, old, &value, options)?;
     if definition.namespaced {
         metadata_mut(&mut value)
@@ -205,8 +247,12 @@ pub(crate) fn update(
             .or_insert_with(|| key.namespace.clone().into());
     }
     value["apiVersion"] = definition.api_version(&definition.storage_version).into();
-    let mut value = if status_only {
+    let mut value = if status_only && definition.rules.custom {
         with_status_of(old, value)
+    } else if status_only {
+        // Of a built-in kind, all but the desired state.
+        value["spec"] = old.value["spec"].clone();
+        value
     } else {
         value
     };
@@ -214,17 +260,22 @@ pub(crate) fn update(
     if !status_only && endpoint.version().status {
         keep_status(&mut value, &old.value);
     }
-    if definition.is_namespace() && !status_only {
-        value["spec"] = old.value["spec"].clone();
+    if definition.is_namespace() {
+        namespace::label(&mut value, &key.name);
+        if !status_only {
+            value["spec"] = old.value["spec"].clone();
+        }
     }
+    builtin_rules::complete(definition, &mut value);
     if definition.rules.generation && state_changed(&value, &old.value, endpoint.version().status) {
         let next = generation(&old.value) + 1;
         metadata_mut(&mut value).insert("generation".to_owned(), next.into());
     }
     let causes = validate(endpoint, &value, Some(&old.value), options);
     if !causes.is_empty() {
-        return Err(ApiError::invalid(definition, &key.name, &causes));
+        return Err(invalid(endpoint, &value, &key.name, &causes));
     }
+    let warnings = metadata::finalizer_warnings(&value, Some(&old.value));
     if definition.is_custom_resource_definition() {
         crd::complete(&mut value, context);
         crd::check(definition, &key.name, &value)?;
@@ -289,7 +340,18 @@ fn admit(
     value: &mut Value,
     options: WriteOptions,
 ) -> Result<Vec<String>, ApiError> {
-    let mut unknown = metadata::normalise(value)?;
+    let mut unknown = match metadata::normalise(value) {
+        Ok(unknown) => unknown,
+        Err(detail) => return Err(undecodable(endpoint, value, options, &detail)),
+    };
+    if let Some(fields) = &endpoint.version().fields {
+        unknown.extend(fields.prune(value));
+        fields.apply_defaults(value);
+        if let Some(cause) = fields.validate(value, None, &[]).first() {
+            let detail = format!("json: {}: {}", cause.field, cause.message);
+            return Err(undecodable(endpoint, value, options, &detail));
+        }
+    }
     if let Some(schema) = &endpoint.version().schema {
         unknown.extend(schema.prune(value));
         schema.apply_defaults(value);
@@ -297,29 +359,90 @@ fn admit(
     let findings = unknown
         .iter()
         .map(|field| format!("unknown field \"{field}\""));
+    let mut warnings = metadata::merge_owners(value);
     match options.field_validation {
-        FieldValidation::Ignore => Ok(Vec::new()),
-        FieldValidation::Warn => Ok(findings.collect()),
-        FieldValidation::Strict if unknown.is_empty() => Ok(Vec::new()),
+        FieldValidation::Ignore => Ok(warnings),
+        FieldValidation::Warn => {
+            let mut all: Vec<String> = findings.collect();
+            all.append(&mut warnings);
+            Ok(all)
+        }
+        FieldValidation::Strict if unknown.is_empty() => Ok(warnings),
         FieldValidation::Strict => {
             let findings = findings.collect::<Vec<_>>().join(", ");
-            let kind = &endpoint.definition.kind;
-            if options.patched {
-                let patched = Value::from(value.to_string());
-                let detail = format!("strict decoding error: {findings}");
-                return Err(ApiError::invalid_kind(
-                    "",
-                    "",
-                    "",
-                    &[Cause::invalid("patch", &patched, detail)],
-                ));
-            }
-            Err(ApiError::bad_request(format!(
-                "{kind} in version \"{}\" cannot be handled as a {kind}: strict decoding error: {findings}",
-                endpoint.version().name
-            )))
+            let detail = format!("strict decoding error: {findings}");
+            Err(undecodable(endpoint, value, options, &detail))
         }
     }
+}
+
+/// The object cannot be read as one of its kind.
+fn undecodable(
+    endpoint: &Endpoint,
+    value: &Value,
+    options: WriteOptions,
+    detail: &str,
+) -> ApiError {
+    if options.patched {
+        let patched = Value::from(value.to_string());
+        let cause = Cause::invalid("patch", &patched, detail);
+        return ApiError::invalid_kind("", "", "", &[cause]);
+    }
+    let kind = &endpoint.definition.kind;
+    ApiError::bad_request(format!(
+        "{kind} in version \"{}\" cannot be handled as a {kind}: {detail}",
+        endpoint.version().name
+    ))
+}
+
+/// 422, about the kind that the object itself gives.
+fn invalid(endpoint: &Endpoint, value: &Value, name: &str, causes: &[Cause]) -> ApiError {
+    let definition = &endpoint.definition;
+    let kind = value.get("kind").and_then(Value::as_str);
+    ApiError::invalid_kind(
+        &definition.group,
+        kind.unwrap_or(&definition.kind),
+        name,
+        causes,
+    )
+}
+
+/// A resourceVersion that means one: a number above 0.
+fn is_version(version: &Value) -> bool {
+    let number = version.as_str().and_then(|text| text.parse::<u64>().ok());
+    number.is_some_and(|number| number > 0)
+}
+
+/// An update that creates: it can be about no older object.
+pub(crate) fn check_absent(
+    definition: &ResourceDefinition,
+    key: &ObjectKey,
+    value: &mut Value,
+    options: WriteOptions,
+) -> Result<(), ApiError> {
+    if let Some(version) = text(value, "resourceVersion")
+        && version.parse::<u64>().is_err()
+    {
+        return Err(ApiError::internal(format!(
+            "strconv.ParseUint: parsing \"{version}\": invalid syntax"
+        )));
+    }
+    if let Some(uid) = text(value, "uid") {
+        let root = if options.dry_run { "" } else { "/registry" };
+        return Err(wrong_uid(definition, key, root, uid, ""));
+    }
+    if value["metadata"].is_object() {
+        metadata_mut(value).remove("resourceVersion");
+    }
+    Ok(())
+}
+
+/// A custom object of another kind is read all the same, and found invalid.
+fn wrong_kind(endpoint: &Endpoint, value: &Value) -> Option<Cause> {
+    let expected = &endpoint.definition.kind;
+    let kind = value.get("kind").and_then(Value::as_str)?;
+    (endpoint.definition.rules.custom && kind != expected)
+        .then(|| Cause::invalid("kind", &kind.into(), format!("must be {expected}")))
 }
 
 fn validate(
@@ -329,6 +452,7 @@ fn validate(
     options: WriteOptions,
 ) -> Vec<Cause> {
     let mut causes = metadata::validate(value, endpoint.definition.namespaced);
+    causes.extend(wrong_kind(endpoint, value));
     if let Some(old) = old {
         let changes = metadata::validate_update(value, old);
         // A real server finds the first three times, and the second twice.
@@ -341,6 +465,7 @@ fn validate(
         ]
         .concat();
     }
+    causes.extend(builtin_rules::validate(&endpoint.definition, value));
     if let Some(schema) = &endpoint.version().schema {
         let mut findings = schema.validate(value, old, &causes);
         if options.status_only {
@@ -349,7 +474,11 @@ fn validate(
                 .iter_mut()
                 .filter(|finding| finding.message.contains(" in body "))
             {
-                finding.message = finding.message.replacen("status.", "", 1);
+                finding.message = finding.message.replacen("status.", "", 1).replacen(
+                    ": status in body",
+                    ":  in body",
+                    1,
+                );
             }
         }
         causes.extend(findings);

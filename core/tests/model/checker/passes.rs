@@ -240,6 +240,7 @@ impl Passes {
             resource_version: words::version(rr.inc, rr.rv),
             generation: 1 + i64::from(spec.suspend),
             deleting: rr.is(DELETING),
+            created: None,
             spec,
             status: self.statuses.get(rr.status).status.clone(),
         }
