@@ -88,10 +88,15 @@ fn a_status_written_over_a_newer_one_is_caught() {
             let Call::Record(mut record) = call else {
                 return inner.call(&request, &call).await;
             };
-            if let Outcome::Request(newest) = inner.call(&request, &Call::ReadRequest).await {
-                record.resource_version = newest.resource_version;
-            }
-            inner.call(&request, &Call::Record(record)).await
+            // Spawned, so that giving up on it does not stop it.
+            let written = tokio::spawn(async move {
+                let read = inner.call(&request, &Call::ReadRequest).await;
+                if let Outcome::Request(newest) = read {
+                    record.resource_version = newest.resource_version;
+                }
+                inner.call(&request, &Call::Record(record)).await
+            });
+            written.await.unwrap()
         }
         .boxed()
     };

@@ -7,7 +7,7 @@ use remediation_adapters::simulation::run::{Options, Plan, Reach, run};
 use super::{asked, on_all_cores, sorted};
 
 /// More are run with `SIMULATION_SEEDS=100000 cargo test -p remediation-adapters --features simulation --test simulation seeds`.
-const SEEDS: usize = 10_000;
+const SEEDS: usize = 1_000;
 
 /// Every edge of the machine that a history shows.
 const TRANSITIONS: [&str; 12] = [
