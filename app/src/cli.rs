@@ -167,7 +167,9 @@ Examples:
   remediation-orchestrator simulate                       as many seeds as ten seconds allow
   remediation-orchestrator simulate --seeds 0..10000
   remediation-orchestrator simulate --time 5m
-  remediation-orchestrator simulate --seed 42 --print     every call and write of one run")]
+  remediation-orchestrator simulate --seed 42 --print     every call and write of one run
+  remediation-orchestrator simulate --trace simulation-seed-42.json
+  remediation-orchestrator simulate --every-fault         each fault at each call of some lives")]
 pub(crate) struct SimulateArgs {
     /// One seed
     #[arg(long, value_name = "N", conflicts_with = "seeds")]
@@ -178,6 +180,18 @@ pub(crate) struct SimulateArgs {
     /// Ends after this time, for example 90s, 5m or 2h
     #[arg(long, value_name = "TIME", value_parser = crate::simulate::duration)]
     pub(crate) time: Option<std::time::Duration>,
+    /// Runs a recorded trace again, and prints every call and write
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "seeds", "time"])]
+    pub(crate) trace: Option<PathBuf>,
+    /// Where the smallest run that breaks a promise is written [default: simulation-seed-N.json]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Every single fault at every call of a few reference lives, instead of seeds
+    #[arg(long, conflicts_with_all = ["seed", "seeds", "trace"])]
+    pub(crate) every_fault: bool,
+    /// Every ordered pair of faults at the calls of a few reference lives; takes hours
+    #[arg(long, conflicts_with_all = ["seed", "seeds", "trace", "every_fault"])]
+    pub(crate) every_pair: bool,
     /// Prints every call and write of the run of --seed
     #[arg(long, requires = "seed")]
     pub(crate) print: bool,

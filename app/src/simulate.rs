@@ -1,60 +1,104 @@
 //! `simulate`: runs the operator in a simulated cluster, with everything going wrong that can, one run a seed.
 
 mod campaign;
+mod found;
+mod points;
 
 use std::io::Write;
+use std::time::Duration;
 
-use remediation_adapters::simulation::run::{Options, Plan, run};
+use remediation_adapters::simulation::run::{Options, Plan, Trace, run};
+use serde_json::json;
 
 use crate::cli::{Output, SimulateArgs};
 use crate::failure::Failure;
 use campaign::Campaign;
 pub(crate) use campaign::Seeds;
 
+/// How long a campaign lasts that nobody gave an end.
+const SHORT: Duration = Duration::from_secs(10);
+
 /// A time as people write it.
-pub(crate) fn duration(text: &str) -> Result<std::time::Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let parsed: remediation_core::time::GoDuration = text
         .parse()
         .map_err(|error| format!("{error}; write for example 90s, 5m or 2h"))?;
     match u64::try_from(parsed.as_millis()) {
-        Ok(millis) if millis > 0 => Ok(std::time::Duration::from_millis(millis)),
+        Ok(millis) if millis > 0 => Ok(Duration::from_millis(millis)),
         Ok(_) | Err(_) => Err("it must be more than zero".to_owned()),
     }
 }
 
 pub(crate) fn main(args: &SimulateArgs) -> Result<(), Failure> {
-    if args.print {
-        let plan = Plan::from_seed(args.seed.unwrap_or(0));
-        let options = Options {
-            trace: true,
-            ..Options::default()
-        };
-        let report = run(&plan, &options);
-        return std::io::stdout()
-            .write_all(report.trace.as_bytes())
-            .map_err(|error| Failure::writing(&error));
+    if let Some(file) = &args.trace {
+        return repeat(args, file);
     }
-    let seeds = match (&args.seeds, args.seed) {
-        (Some(range), _) => *range,
-        (None, Some(seed)) => Seeds {
-            from: seed,
-            to: seed + 1,
-        },
-        (None, None) => Seeds {
-            from: 0,
-            to: u64::MAX,
-        },
+    if args.every_fault || args.every_pair {
+        return points::main(args);
+    }
+    if let (Some(seed), true) = (args.seed, args.print) {
+        return print(&run(&Plan::from_seed(seed), &written_down()).trace);
+    }
+    let (from, to) = match (args.seeds, args.seed) {
+        (Some(Seeds { from, to }), _) => (from, to),
+        (None, Some(seed)) => (seed, seed.saturating_add(1)),
+        (None, None) => (0, u64::MAX),
     };
-    let time = match (args.time, &args.seeds, args.seed) {
-        (Some(time), _, _) => Some(time),
-        (None, None, None) => Some(std::time::Duration::from_secs(10)),
-        (None, _, _) => None,
+    let endless = args.time.is_none() && to == u64::MAX;
+    let campaign = Campaign {
+        seeds: Seeds { from, to },
+        time: if endless { Some(SHORT) } else { args.time },
     };
-    let outcome = Campaign { seeds, time }.run();
-    let text = match args.output {
-        Output::Text => outcome.text(),
-        Output::Json => outcome.json(),
-    };
+    let tally = campaign.run();
+    eprintln!("{}", tally.rate());
+    print(&match args.output {
+        Output::Text => tally.text(),
+        Output::Json => tally.json(),
+    })?;
+    match tally.broken.first_key_value() {
+        None => Ok(()),
+        Some((seed, violations)) => Err(found::tell(args, *seed, violations, &tally)),
+    }
+}
+
+/// Runs a trace again.
+fn repeat(args: &SimulateArgs, file: &std::path::Path) -> Result<(), Failure> {
+    let shown = file.display();
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| Failure::Input(format!("{shown}: cannot be read: {error}")))?;
+    let trace = Trace::read(&text).map_err(|error| Failure::Input(format!("{shown}: {error}")))?;
+    let report = run(&trace.plan, &written_down());
+    match args.output {
+        Output::Text => print(&report.trace)?,
+        Output::Json => {
+            let broken: Vec<String> = report.broken.iter().map(ToString::to_string).collect();
+            let lines: Vec<&str> = report.trace.lines().collect();
+            print(&format!(
+                "{:#}\n",
+                json!({ "broken": broken, "trace": lines })
+            ))?;
+        }
+    }
+    match report.broken.first() {
+        None => {
+            eprintln!(
+                "{shown}: no promise is broken any more (it was {})",
+                trace.promise
+            );
+            Ok(())
+        }
+        Some(violation) => Err(Failure::Check(format!("{shown}: {violation}"))),
+    }
+}
+
+fn written_down() -> Options {
+    Options {
+        trace: true,
+        ..Options::default()
+    }
+}
+
+fn print(text: &str) -> Result<(), Failure> {
     std::io::stdout()
         .write_all(text.as_bytes())
         .map_err(|error| Failure::writing(&error))

@@ -4,7 +4,8 @@
 //! phase by phase: all requests finish late. This one is small and deterministic:
 //!
 //! * a request is never handed out twice at once; an event that comes meanwhile hands it out again after;
-//! * a wake-up is kept until it is due or replaced by the next pass, no event loses it;
+//! * a wake-up is kept until it is due or replaced by the next pass, no event loses it; a clock that is set back
+//!   makes all of them due;
 //! * deadlines that are due come first, then the request that was created first, so that what was begun is
 //!   finished, also after a restart; every fourth time it is the one that waits longest, so that nobody starves.
 
@@ -42,6 +43,8 @@ struct State {
     wakes: BTreeMap<ObjectName, Timestamp>,
     counter: u64,
     turns: u64,
+    /// What the clock showed when it was last looked at.
+    latest: Option<Timestamp>,
 }
 
 /// When a request was created, in whole seconds, and of those created in the same second which was seen first.
@@ -193,8 +196,11 @@ impl State {
     }
 
     fn fire_timers(&mut self, now: Timestamp) {
+        // A clock that was set back would make every wake-up late by as much: all are looked at, and ask for new ones.
+        let set_back = self.latest.is_some_and(|latest| now < latest);
+        self.latest = Some(now);
         while let Some((moment, _)) = self.timers.first()
-            && *moment <= now
+            && (set_back || *moment <= now)
             && let Some((_, name)) = self.timers.pop_first()
         {
             self.wakes.remove(&name);

@@ -160,3 +160,32 @@ async fn a_deadline_that_is_due_comes_before_the_oldest_request() {
     assert_eq!(ready(&queue).as_deref(), Some("young"));
     assert_eq!(ready(&queue).as_deref(), Some("old"));
 }
+
+/// A clock that is set by hand.
+#[derive(Clone)]
+struct Set(Arc<Mutex<Timestamp>>);
+
+impl Clock for Set {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap()
+    }
+
+    fn sleep_until(&self, _: Timestamp) -> futures::future::BoxFuture<'static, ()> {
+        std::future::pending().boxed()
+    }
+}
+
+/// L2: the wake-up of a retry would be an hour late.
+#[tokio::test]
+async fn a_clock_that_is_set_back_makes_every_wake_up_due() {
+    let clock = Set(Arc::new(Mutex::new(
+        start() + SignedDuration::from_hours(1),
+    )));
+    let queue = Queue::new(Arc::new(clock.clone()));
+    queue.add(name("a"), None);
+    assert_eq!(ready(&queue).as_deref(), Some("a"));
+    queue.done(&name("a"), Some(clock.now() + SignedDuration::from_secs(5)));
+    assert_eq!(ready(&queue), None);
+    *clock.0.lock().unwrap() = start();
+    assert_eq!(ready(&queue).as_deref(), Some("a"));
+}

@@ -1,9 +1,10 @@
 //! Watching one kind: list, watch from there, and never stop.
 //!
 //! kube's own watcher hides what is needed here: bookmarks (how far a watch has come), the difference between
-//! the ordinary end of a watch (the server closes each after some minutes; it resumes and nothing is counted)
+//! the ordinary end of a watch (the server closes each after the time we asked for; it resumes and nothing is counted)
 //! and its loss (category D: counted, listed again, all requests looked at again), and a backoff without
-//! randomness. The list is a consistent read, in pages.
+//! randomness. The list is a consistent read, in pages. A watch that ends before its time is lost too: the server may
+//! have come back with older versions, from which a watch would wait in vain for ours to be passed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,8 +60,8 @@ const PAUSES: [Duration; 5] = [
 ];
 /// The longest pause that a server can ask for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(9);
-/// A watch that ends by itself sooner than this is not resumed at once, so that a broken proxy is not stormed.
-const SHORTEST_WATCH: Duration = Duration::from_secs(1);
+/// A watch may end so much before its time and still end as it should.
+const EARLY: Duration = Duration::from_secs(1);
 
 /// After so long a watch is well again, and its next loss is a new one.
 const STABLE: Duration = Duration::from_secs(60);
@@ -206,18 +207,15 @@ where
     /// Watches from this version on, resuming as often as the watch ends as it should.
     async fn watch(&self, mut from: String) -> ApiFailure {
         loop {
-            let began = Instant::now();
             match self.watch_once(from).await {
                 Ended::Lost(failure) => return failure,
                 Ended::Ordinarily(reached) => from = reached,
-            }
-            if began.elapsed() < SHORTEST_WATCH {
-                tokio::time::sleep(SHORTEST_WATCH).await;
             }
         }
     }
 
     async fn watch_once(&self, mut from: String) -> Ended {
+        let began = Instant::now();
         let parameters = WatchParams {
             timeout: Some(
                 u32::try_from(self.timing.length.as_secs())
@@ -243,7 +241,10 @@ where
             let event = match timeout(self.timing.longest_silence, events.next()).await {
                 Ok(Some(Ok(event))) => event,
                 Ok(Some(Err(error))) => return Ended::Lost(of_kube(error)),
-                Ok(None) => return Ended::Ordinarily(from),
+                Ok(None) if began.elapsed() + EARLY >= self.timing.length => {
+                    return Ended::Ordinarily(from);
+                }
+                Ok(None) => return Ended::Lost(failure::unreadable("a watch", &"it ended early")),
                 Err(_) => return Ended::Lost(failure::no_answer(self.timing.longest_silence)),
             };
             match event {

@@ -115,12 +115,20 @@ impl Sink<ChildWire> for Notes {
 
 /// Watches for so long; returns what was noted, and what was asked for.
 async fn watched(answers: Vec<Answer>, seconds: u64) -> (Vec<String>, Vec<String>) {
+    watched_with(WatchTiming::default(), answers, seconds).await
+}
+
+async fn watched_with(
+    timing: WatchTiming,
+    answers: Vec<Answer>,
+    seconds: u64,
+) -> (Vec<String>, Vec<String>) {
     let (client, script) = client(answers);
     let notes = Arc::new(Notes::default());
     let watch: Watch<ChildWire, Notes> = Watch {
         client,
         path: "/apis/g/v1/things".into(),
-        timing: WatchTiming::default(),
+        timing,
         sink: notes.clone(),
         object: std::marker::PhantomData,
     };
@@ -164,7 +172,12 @@ async fn pages_are_handed_on_as_one_list_and_events_follow() {
 
 #[tokio::test(start_paused = true)]
 async fn the_ordinary_end_is_resumed_from_where_it_was() {
-    let (noted, asked) = watched(
+    let timing = WatchTiming {
+        length: Duration::from_secs(1),
+        ..WatchTiming::default()
+    };
+    let (noted, asked) = watched_with(
+        timing,
         vec![
             answer(&[page("50", None, &[])], false),
             answer(&[event("ADDED", &object("a", "60"))], false),
@@ -175,6 +188,26 @@ async fn the_ordinary_end_is_resumed_from_where_it_was() {
     .await;
     assert_eq!(noted, ["listed 0 at 50", "seen a", "seen b"]);
     assert!(asked[2].contains("resourceVersion=60"), "{}", asked[2]);
+}
+
+/// As after an API server that came back with an older state: a watch from our version would show nothing.
+#[tokio::test(start_paused = true)]
+async fn an_end_before_its_time_is_a_loss_and_leads_to_a_new_list() {
+    let (noted, asked) = watched(
+        vec![
+            answer(&[page("50", None, &[])], false),
+            answer(&[event("ADDED", &object("a", "60"))], false),
+            answer(&[page("40", None, &["b"])], false),
+            answer(&[], true),
+        ],
+        10,
+    )
+    .await;
+    assert_eq!(
+        noted,
+        ["listed 0 at 50", "seen a", "lost 0", "listed 1 at 40"]
+    );
+    assert!(asked[3].contains("resourceVersion=40"), "{}", asked[3]);
 }
 
 #[tokio::test(start_paused = true)]

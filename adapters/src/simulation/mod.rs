@@ -3,6 +3,7 @@
 //! of the operator, with everything that can go wrong.
 
 pub mod api_server;
+mod board;
 pub mod children;
 pub mod promises;
 pub mod run;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use remediation_adapters::simulation::run::{Broken, Options, Plan, Reach, run};
+use remediation_adapters::simulation::run::{Options, Plan, Reach, Violation, run};
 use serde_json::json;
 
 /// A range of seeds, the end excluded: `0..1000`.
@@ -51,7 +51,7 @@ pub(super) struct Tally {
     pub(super) virtual_ms: u64,
     pub(super) seconds: f64,
     pub(super) reach: Reach,
-    pub(super) broken: BTreeMap<u64, Vec<Broken>>,
+    pub(super) broken: BTreeMap<u64, Vec<Violation>>,
 }
 
 const PROGRESS: Duration = Duration::from_secs(5);
@@ -96,10 +96,11 @@ impl Campaign {
             }
             if shown.elapsed() >= PROGRESS {
                 shown = Instant::now();
+                let rate = tally.runs as f64 / began.elapsed().as_secs_f64();
+                let broken = tally.broken.len();
                 eprintln!(
-                    "{} runs, {:.0} a second",
-                    tally.runs,
-                    tally.runs as f64 / began.elapsed().as_secs_f64()
+                    "{} runs, {rate:.0} a second, {broken} broke a promise",
+                    tally.runs
                 );
             }
         }
@@ -107,6 +108,16 @@ impl Campaign {
 }
 
 impl Tally {
+    /// How fast it was.
+    pub(super) fn rate(&self) -> String {
+        format!(
+            "{:.1} s: {:.0} runs and {:.0} remediations a second",
+            self.seconds,
+            self.runs as f64 / self.seconds,
+            self.lifecycles as f64 / self.seconds
+        )
+    }
+
     pub(super) fn text(&self) -> String {
         let mut text = format!(
             "{} runs, {} remediations, {:.1} h of virtual time\n",
@@ -114,18 +125,9 @@ impl Tally {
             self.lifecycles,
             self.virtual_ms as f64 / 3_600_000.0
         );
-        eprintln!(
-            "{:.1} s: {:.0} runs and {:.0} remediations a second",
-            self.seconds,
-            self.runs as f64 / self.seconds,
-            self.lifecycles as f64 / self.seconds
-        );
         for (seed, broken) in &self.broken {
-            for broken in broken {
-                text += &format!(
-                    "seed {seed}: {} {}: {}\n",
-                    broken.promise, broken.says, broken.story
-                );
+            for violation in broken {
+                text += &format!("seed {seed}: {violation}\n");
             }
         }
         text
@@ -133,8 +135,18 @@ impl Tally {
 
     pub(super) fn json(&self) -> String {
         let reach = &self.reach;
+        let broken: BTreeMap<String, Vec<String>> = self
+            .broken
+            .iter()
+            .map(|(seed, all)| {
+                (
+                    seed.to_string(),
+                    all.iter().map(ToString::to_string).collect(),
+                )
+            })
+            .collect();
         let value = json!({
-            "runs": self.runs, "remediations": self.lifecycles, "virtualMs": self.virtual_ms,
+            "broken": broken, "runs": self.runs, "remediations": self.lifecycles, "virtualMs": self.virtual_ms,
             "transitions": reach.transitions, "troubles": reach.troubles,
             "reasons": reach.reasons, "categories": reach.categories,
         });

@@ -5,7 +5,7 @@ use std::time::Duration;
 use remediation_core::kind::ChildKind;
 use serde_json::{Value, json};
 
-use super::script::{Decision, Outcome, Script, Stage, duration};
+use super::script::{Decision, Outcome, Quirk, Script, Stage, duration};
 
 /// Stands for the time of writing wherever it is found in a status.
 pub(super) const NOW: &str = "<now>";
@@ -134,9 +134,25 @@ fn plan(script: &Script) -> Value {
     json!({ "executedBy": executed_by, "steps": steps })
 }
 
-fn execution(script: &Script, spec: &Value) -> Vec<Beat> {
+/// Whether the controller executes without waiting to be named.
+pub(super) fn is_eager(kind: ChildKind, script: &Script, spec: &Value) -> bool {
+    let stage = match kind {
+        ChildKind::WorkflowExecution => script.planning.clone(),
+        ChildKind::KubernetesExecution => stage_of(script, spec),
+        ChildKind::RemediationProcessing
+        | ChildKind::AIAnalysis
+        | ChildKind::NotificationRequest => return false,
+    };
+    stage.quirks.contains(&Quirk::Eager)
+}
+
+fn stage_of(script: &Script, spec: &Value) -> Stage {
     let step = script.steps.iter().find(|step| spec["step"] == *step.name);
-    let stage = step.map_or_else(Stage::default, |step| step.stage.clone());
+    step.map_or_else(Stage::default, |step| step.stage.clone())
+}
+
+fn execution(script: &Script, spec: &Value) -> Vec<Beat> {
+    let stage = stage_of(script, spec);
     let done =
         json!({ "phase": "Completed", "completionTime": NOW, "result": { "changed": "true" } });
     let mut beats = staged(&stage, &["Validating", "Executing"], done);
@@ -175,14 +191,78 @@ fn staged(stage: &Stage, words: &[&str], done: Value) -> Vec<Beat> {
         .into_iter()
         .flat_map(|word| [Beat::Write(json!({ "phase": word })), Beat::Wait(each)])
         .collect();
-    beats.extend(ending(stage, done));
+    for quirk in &stage.quirks {
+        beats.extend(before_the_end(*quirk, words_of(&beats)));
+    }
+    let ending = ending(stage, done);
+    let ended = ending.is_some();
+    beats.extend(ending);
+    if ended {
+        let after = stage
+            .quirks
+            .iter()
+            .filter_map(|quirk| after_the_end(*quirk));
+        for status in after {
+            beats.extend([Beat::Wait(Duration::from_millis(300)), Beat::Write(status)]);
+        }
+    }
     beats
+}
+
+/// The phase words that are reported, in order.
+fn words_of(beats: &[Beat]) -> Vec<Value> {
+    let words = beats.iter().filter_map(|beat| match beat {
+        Beat::Write(status) => status.get("phase").cloned(),
+        Beat::Wait(_) | Beat::CountSteps(_) => None,
+    });
+    words.collect()
+}
+
+/// What this quirk adds before the end.
+fn before_the_end(quirk: Quirk, words: Vec<Value>) -> Vec<Beat> {
+    const MOMENT: Duration = Duration::from_millis(10);
+    match quirk {
+        Quirk::Flaps => {
+            let back_and_forth = words.iter().rev().chain(words.iter()).cloned();
+            back_and_forth
+                .flat_map(|word| [Beat::Wait(MOMENT), Beat::Write(json!({ "phase": word }))])
+                .collect()
+        }
+        Quirk::Busy(times) => (0..times)
+            .flat_map(|time| {
+                let message = format!("still at it ({time})");
+                [
+                    Beat::Wait(MOMENT),
+                    Beat::Write(json!({ "message": message })),
+                ]
+            })
+            .collect(),
+        Quirk::Odd => vec![Beat::Write(json!({
+            "message": "\u{202e}\u{0}".repeat(10_000), "reason": "not one word \u{1f525}",
+            "surprise": { "deep": [[[{}]]] }, "stepsCompleted": -7, "confidence": 12,
+        }))],
+        Quirk::Regresses | Quirk::Turns | Quirk::Eager => Vec::new(),
+    }
+}
+
+/// What this quirk reports after the end.
+fn after_the_end(quirk: Quirk) -> Option<Value> {
+    match quirk {
+        Quirk::Regresses => Some(json!({ "phase": "Pending" })),
+        Quirk::Turns => Some(
+            json!({ "phase": "Failed", "reason": "ChangedItsMind", "message": "it was no success after all" }),
+        ),
+        Quirk::Flaps | Quirk::Busy(_) | Quirk::Odd | Quirk::Eager => None,
+    }
 }
 
 /// What comes of a stage in the end.
 fn ending(stage: &Stage, done: Value) -> Option<Beat> {
     match &stage.outcome {
         Outcome::Succeed => Some(Beat::Write(done)),
+        Outcome::Fail { reason, message } if reason.is_empty() && message.is_empty() => {
+            Some(Beat::Write(json!({ "phase": "Failed" })))
+        }
         Outcome::Fail { reason, message } => Some(Beat::Write(
             json!({ "phase": "Failed", "reason": reason, "message": message }),
         )),

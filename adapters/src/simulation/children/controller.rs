@@ -108,16 +108,15 @@ async fn act(shared: Arc<Shared>, kind: ChildKind, object: DynamicObject) {
     let (namespace, name) = key(&object);
     let beats = match owner(&object) {
         Some((request, request_uid)) => {
-            let mut views = shared.requests.subscribe(&namespace, &request);
-            let Ok(script) = views
-                .wait_for(|view| view.uid == request_uid)
-                .await
-                .map(|view| Arc::clone(&view.script))
-            else {
+            let views = shared.requests.subscribe(&namespace, &request);
+            let found =
+                |view: &requests::View| (view.uid == request_uid).then(|| Arc::clone(&view.script));
+            let Some(script) = views.find(found).await else {
                 return;
             };
             let beats = beats::of(kind, &script, spec);
-            if kind.executes() && reported.is_empty() && !beats.is_empty() {
+            let waits = !beats::is_eager(kind, &script, spec);
+            if kind.executes() && reported.is_empty() && !beats.is_empty() && waits {
                 let uid = object.metadata.uid.clone().unwrap_or_default();
                 let not_after = spec["notAfter"]
                     .as_str()
@@ -125,11 +124,11 @@ async fn act(shared: Arc<Shared>, kind: ChildKind, object: DynamicObject) {
                     .map(Time::at);
                 let clock = &shared.options.clock;
                 let may_start = views
-                    .wait_for(|view| {
+                    .until(|view| {
                         view.uid == request_uid && view.lets_start(&uid, not_after, clock.now())
                     })
                     .await;
-                if may_start.is_err() {
+                if !may_start {
                     return;
                 }
                 let started = Started {
@@ -184,28 +183,23 @@ async fn count_steps(
     let Some((_, request_uid)) = owner(object) else {
         return false;
     };
-    let mut steps = shared.requests.subscribe_steps(&request_uid);
+    let steps = shared.requests.subscribe_steps(&request_uid);
     let mut told = 0;
     loop {
-        let (completed, failed) = {
-            let steps = steps.borrow_and_update();
+        let news = |steps: &requests::Steps| {
             let in_phase = |word: &str| steps.values().filter(|phase| *phase == word).count();
-            (in_phase("Completed"), in_phase("Failed"))
+            let (completed, failed) = (in_phase("Completed"), in_phase("Failed"));
+            (failed > 0 || completed >= total || completed > told).then_some((completed, failed))
         };
-        if failed > 0 {
-            return false;
-        }
-        if completed >= total {
-            return true;
-        }
-        if completed > told {
-            told = completed;
-            if !write(shared, api, object, json!({ "stepsCompleted": completed })).await {
-                return false;
+        match steps.find(news).await {
+            None | Some((_, 1..)) => return false,
+            Some((completed, 0)) if completed >= total => return true,
+            Some((completed, 0)) => {
+                told = completed;
+                if !write(shared, api, object, json!({ "stepsCompleted": completed })).await {
+                    return false;
+                }
             }
-        }
-        if steps.changed().await.is_err() {
-            return false;
         }
     }
 }

@@ -19,7 +19,9 @@ use tokio::task::JoinSet;
 
 use crate::simulation::api_server::Clock;
 use requests::Requests;
-pub use script::{Approval, Decision, Outcome, SCRIPT_ANNOTATION, Script, Scripts, Stage, Step};
+pub use script::{
+    Approval, Decision, Outcome, Quirk, SCRIPT_ANNOTATION, Script, Scripts, Stage, Step,
+};
 
 /// Status writes under way at once: over HTTP/1.1 each takes a connection.
 const MOST_WRITES: usize = 32;

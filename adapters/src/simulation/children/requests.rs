@@ -12,11 +12,11 @@ use remediation_core::phase::Phase;
 use remediation_core::status::Status;
 use remediation_core::time::Time;
 use serde::Deserialize;
-use tokio::sync::watch as channel;
 
 use super::Shared;
 use super::script::Script;
 use crate::kubernetes::api::request_resource;
+use crate::simulation::board::Board;
 
 /// How long to wait before a watch that broke off is begun again.
 pub(super) const WATCH_RETRY: Duration = Duration::from_secs(1);
@@ -94,25 +94,25 @@ pub(super) type Steps = BTreeMap<String, String>;
 #[derive(Debug, Default)]
 pub(super) struct Requests {
     /// By namespace and name.
-    views: Mutex<BTreeMap<(String, String), channel::Sender<View>>>,
+    views: Mutex<BTreeMap<(String, String), Arc<Board<View>>>>,
     /// By the request's UID.
-    steps: Mutex<BTreeMap<String, channel::Sender<Steps>>>,
+    steps: Mutex<BTreeMap<String, Arc<Board<Steps>>>>,
 }
 
 impl Requests {
     /// What is known of the request of this name, now and later.
-    pub(super) fn subscribe(&self, namespace: &str, name: &str) -> channel::Receiver<View> {
+    pub(super) fn subscribe(&self, namespace: &str, name: &str) -> Arc<Board<View>> {
         let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
         views
             .entry((namespace.to_owned(), name.to_owned()))
             .or_default()
-            .subscribe()
+            .clone()
     }
 
     /// What is known of the steps of the request of this UID, now and later.
-    pub(super) fn subscribe_steps(&self, uid: &str) -> channel::Receiver<Steps> {
+    pub(super) fn subscribe_steps(&self, uid: &str) -> Arc<Board<Steps>> {
         let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
-        steps.entry(uid.to_owned()).or_default().subscribe()
+        steps.entry(uid.to_owned()).or_default().clone()
     }
 
     /// A KubernetesExecution of this request reported this phase.
@@ -121,7 +121,7 @@ impl Requests {
         steps
             .entry(request_uid.to_owned())
             .or_default()
-            .send_modify(|steps| {
+            .change(|steps| {
                 steps.insert(step.to_owned(), phase.to_owned());
             });
     }
@@ -131,19 +131,19 @@ impl Requests {
         views
             .entry((namespace.to_owned(), name.to_owned()))
             .or_default()
-            .send_replace(view);
+            .change(|known| *known = view);
     }
 
     fn forget(&self, namespace: &str, name: &str, uid: &str) {
         let key = (namespace.to_owned(), name.to_owned());
-        self.views
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&key);
-        self.steps
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(uid);
+        let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(view) = views.remove(&key) {
+            view.close();
+        }
+        let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(steps) = steps.remove(uid) {
+            steps.close();
+        }
     }
 }
 

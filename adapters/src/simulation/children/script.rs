@@ -57,6 +57,39 @@ pub struct Stage {
     pub outcome: Outcome,
     /// A phase word to report first, as a newer controller might.
     pub first_word: Option<String>,
+    /// What the controller does that it should not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub quirks: Vec<Quirk>,
+}
+
+/// What a controller does that it should not, or that nobody expects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Quirk {
+    /// Its phase goes back and forth before it ends.
+    Flaps,
+    /// So many status writes before it ends, a hundredth of a second apart.
+    Busy(u32),
+    /// Its status holds what nobody expects: a long message, text from right to left, fields of other types.
+    Odd,
+    /// After its end it reports an earlier phase again.
+    Regresses,
+    /// After it completed it reports a failure.
+    Turns,
+    /// It executes without waiting to be named: a breach of the contract.
+    Eager,
+}
+
+impl Quirk {
+    /// All of them.
+    pub const ALL: [Quirk; 6] = [
+        Quirk::Flaps,
+        Quirk::Busy(60),
+        Quirk::Odd,
+        Quirk::Regresses,
+        Quirk::Turns,
+        Quirk::Eager,
+    ];
 }
 
 impl Stage {

@@ -6,16 +6,16 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::watch;
 
 use crate::clock::{Clock, SteadyClock};
+use crate::simulation::board::Board;
 
 /// A clock that runs with the simulation's, but for what is done to it.
 #[derive(Clone)]
 pub(super) struct WallClock {
     steady: SteadyClock,
     state: Arc<Mutex<State>>,
-    changed: watch::Sender<()>,
+    changed: Arc<Board<u64>>,
 }
 
 #[derive(Default)]
@@ -31,7 +31,7 @@ impl WallClock {
         Self {
             steady,
             state: Arc::default(),
-            changed: watch::Sender::new(()),
+            changed: Arc::default(),
         }
     }
 
@@ -59,7 +59,7 @@ impl WallClock {
             &mut self.state.lock().unwrap_or_else(PoisonError::into_inner),
             now,
         );
-        self.changed.send_replace(());
+        self.changed.change(|times| *times += 1);
     }
 }
 
@@ -77,9 +77,9 @@ impl Clock for WallClock {
 
     fn sleep_until(&self, moment: Timestamp) -> BoxFuture<'static, ()> {
         let clock = self.clone();
-        let mut changed = self.changed.subscribe();
         async move {
             loop {
+                let times = clock.changed.look(|times| *times);
                 let left = moment.duration_since(clock.now());
                 if !left.is_positive() {
                     return;
@@ -97,7 +97,7 @@ impl Clock for WallClock {
                 };
                 tokio::select! {
                     biased;
-                    _ = changed.changed() => {}
+                    _ = clock.changed.until(|now| *now != times) => {}
                     () = tokio::time::sleep(nap) => {}
                 }
             }

@@ -4,20 +4,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use remediation_core::kind::ChildKind;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::clock::WallClock;
 use super::faults::{Faults, agent};
 use super::hand::Hand;
 use super::link::{self, StreamFaults};
+use super::panics::Panics;
 use super::people::People;
 use super::plan::{Plan, Trouble, When};
+use super::reach::Reach;
 use super::replica::{self, Replica};
-use super::witness::Witness;
-use super::{Broken, Options, Report, template};
+use super::witness::{Seen, Witness};
+use super::{Options, Report, expect, template};
 use crate::clock::SteadyClock;
 use crate::simulation::api_server::{ApiServer, TokioClock};
+use crate::simulation::board::Board;
 use crate::simulation::children::{self, Children, Scripts};
 use crate::telemetry::Metrics;
 
@@ -45,7 +48,7 @@ struct Cluster<'a> {
     streams: Arc<StreamFaults>,
     clocks: Vec<WallClock>,
     stops: Vec<mpsc::UnboundedSender<u64>>,
-    healed: watch::Sender<bool>,
+    healed: Arc<Board<bool>>,
     metrics: Arc<Mutex<Vec<Metrics>>>,
     started: tokio::time::Instant,
     children: Children,
@@ -67,9 +70,9 @@ impl<'a> Cluster<'a> {
         let steady = SteadyClock::starting_at(template::start());
         let server = template::server(clock.clone(), plan.seed);
         let hand = Hand::new(server.clone());
-        let witness = Arc::new(Witness::new(options.trace));
-        let healed = watch::Sender::new(false);
-        let people = People::new(hand.clone(), plan.requests.clone(), healed.subscribe());
+        let witness = Arc::new(Witness::new(options.trace, expect::expectations(plan)));
+        let healed = Arc::new(Board::new(false));
+        let people = People::new(hand.clone(), plan.requests.clone(), Arc::clone(&healed));
         let faults = Arc::new(Faults::new(plan, Arc::clone(&witness), people.clone()));
         server.set_commit_observer(Some(witness.clone()));
         server.set_interceptor(Some(faults.clone()));
@@ -112,6 +115,7 @@ impl<'a> Cluster<'a> {
             }
         }
         let settings = replica::settings(self.plan);
+        let panics = Arc::new(Panics::new(self.plan, Arc::clone(&self.witness)));
         for (index, clock) in self.clocks.iter().enumerate() {
             let (stop, stops) = mpsc::unbounded_channel();
             self.stops.push(stop);
@@ -124,8 +128,9 @@ impl<'a> Cluster<'a> {
                 streams: Arc::clone(&self.streams),
                 witness: Arc::clone(&self.witness),
                 wrap: options.wrap.clone(),
+                panics: Arc::clone(&panics),
                 metrics: Arc::clone(&self.metrics),
-                healed: self.healed.subscribe(),
+                healed: Arc::clone(&self.healed),
                 stops,
             };
             self.tasks.spawn(replica.run());
@@ -193,7 +198,7 @@ impl<'a> Cluster<'a> {
                 at_ms,
                 for_ms,
             } => {
-                let mut healed = self.healed.subscribe();
+                let healed = Arc::clone(&self.healed);
                 self.tasks.spawn(async move {
                     tokio::time::sleep(millis(at_ms)).await;
                     let Some(life) = faults.life(&agent(replica)) else {
@@ -203,7 +208,7 @@ impl<'a> Cluster<'a> {
                     life.stall(true);
                     tokio::select! {
                         biased;
-                        _ = healed.wait_for(|healed| *healed) => {}
+                        _ = healed.until(|healed| *healed) => {}
                         () = tokio::time::sleep(millis(for_ms)) => {}
                     }
                     life.stall(false);
@@ -278,11 +283,13 @@ impl<'a> Cluster<'a> {
                 });
             }
             Trouble::Restore { saved_ms, at_ms } => {
+                let rewritten = Arc::clone(&self.witness);
                 self.troubles.spawn(async move {
                     tokio::time::sleep(millis(saved_ms)).await;
                     let saved = server.checkpoint();
                     tokio::time::sleep(millis(at_ms.saturating_sub(saved_ms))).await;
                     reached();
+                    rewritten.history_rewritten();
                     server.restore(&saved);
                 });
             }
@@ -301,8 +308,9 @@ impl<'a> Cluster<'a> {
                 when,
                 deed,
             } => {
-                let (people, mut phases) = (self.people.clone(), self.witness.phases());
+                let (people, phases) = (self.people.clone(), self.witness.phases());
                 let witness = Arc::clone(&self.witness);
+                let name = request.clone();
                 let act = move || {
                     witness.reach_deed(&request, &deed);
                     people.act(&request, &deed);
@@ -317,11 +325,9 @@ impl<'a> Cluster<'a> {
                     }
                     When::Phase(phase, after_ms) => {
                         self.troubles.spawn(async move {
-                            let there = phases
-                                .wait_for(|phases| phases.values().any(|shown| *shown == phase));
-                            if there.await.is_err() {
-                                return;
-                            }
+                            phases
+                                .until(|phases| phases.get(&name) == Some(&phase))
+                                .await;
                             tokio::time::sleep(millis(after_ms)).await;
                             act();
                         });
@@ -344,11 +350,11 @@ impl<'a> Cluster<'a> {
         self.hand.send("DELETE", &path, &serde_json::Value::Null);
         self.server.collect_garbage();
         reached();
-        let (hand, mut healed) = (self.hand.clone(), self.healed.subscribe());
+        let (hand, healed) = (self.hand.clone(), Arc::clone(&self.healed));
         self.tasks.spawn(async move {
             tokio::select! {
                 biased;
-                _ = healed.wait_for(|healed| *healed) => {}
+                _ = healed.until(|healed| *healed) => {}
                 () = tokio::time::sleep(Duration::from_millis(until_ms)) => {}
             }
             definition["metadata"] = serde_json::json!({ "name": definition["metadata"]["name"] });
@@ -366,7 +372,7 @@ impl<'a> Cluster<'a> {
     /// From now on nothing goes wrong but what is said to last for ever.
     async fn heal(&mut self) {
         self.troubles.shutdown().await;
-        self.healed.send_replace(true);
+        self.healed.change(|healed| *healed = true);
         self.faults.heal();
         self.streams.heal();
         for clock in &self.clocks {
@@ -389,7 +395,7 @@ impl<'a> Cluster<'a> {
                 .saturating_add(self.started.elapsed())
                 .unwrap_or(jiff::Timestamp::MAX);
             let quiet = Duration::try_from(now.duration_since(last)).unwrap_or_default();
-            if self.witness.requests() == 0 && quiet >= QUIET {
+            if quiet >= QUIET && self.hand.list(&super::hand::requests()).is_empty() {
                 return;
             }
         }
@@ -397,16 +403,32 @@ impl<'a> Cluster<'a> {
 
     fn report(mut self) -> Report {
         let lasted = self.started.elapsed();
+        let now = template::start()
+            .saturating_add(lasted)
+            .unwrap_or(jiff::Timestamp::MAX);
         self.tasks.abort_all();
+        self.server.collect_garbage();
         self.server.set_interceptor(None);
         self.server.set_commit_observer(None);
-        let (mut reach, trace, ends, lifecycles) = self.witness.finish();
+        let mut categories = Reach::default();
         let metrics = self.metrics.lock().unwrap_or_else(PoisonError::into_inner);
         for metrics in metrics.iter() {
-            reach.counted(&metrics.render());
+            categories.counted(&metrics.render());
         }
-        let _ = self.children.started();
-        let broken: Vec<Broken> = Vec::new();
+        let left = self.hand.list(&super::hand::requests());
+        for violation in
+            expect::unjudged(self.plan, now, &left, &self.children.started(), &categories)
+        {
+            self.witness.broken(violation);
+        }
+        let Seen {
+            mut reach,
+            trace,
+            ends,
+            lifecycles,
+            broken,
+        } = self.witness.finish(&expect::ending(self.plan, now));
+        reach.add(&categories);
         Report {
             broken,
             reach,

@@ -46,7 +46,7 @@ struct Sort {
 }
 
 /// What the User-Agent of an operator begins with.
-const OPERATOR: &str = "operator-";
+const OPERATOR: &str = "remediation-orchestrator-";
 
 /// The User-Agent of an operator.
 pub(super) fn agent(replica: usize) -> String {

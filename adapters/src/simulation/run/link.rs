@@ -12,11 +12,12 @@ use futures::future::BoxFuture;
 use http::{HeaderValue, Request, Response, header};
 use http_body::{Body, Frame};
 use kube::client::Body as ClientBody;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tower::{BoxError, Service};
 
 use super::plan::StreamFault;
 use crate::simulation::api_server::{ApiService, ResponseBody};
+use crate::simulation::board::Board;
 
 /// One process, from its start to its end.
 #[derive(Debug, Default)]
@@ -24,7 +25,7 @@ pub(super) struct Life {
     dead: AtomicBool,
     down_ms: Mutex<u64>,
     died: Notify,
-    stalled: watch::Sender<bool>,
+    stalled: Board<bool>,
 }
 
 impl Life {
@@ -43,7 +44,7 @@ impl Life {
     }
 
     pub(super) fn stall(&self, stalled: bool) {
-        self.stalled.send_replace(stalled);
+        self.stalled.change(|now| *now = stalled);
     }
 
     fn is_dead(&self) -> bool {
@@ -52,8 +53,8 @@ impl Life {
 
     /// Returns when the process runs; never where it is dead.
     async fn runs(&self) {
-        let mut stalled = self.stalled.subscribe();
-        if stalled.wait_for(|stalled| !stalled).await.is_err() || self.is_dead() {
+        self.stalled.until(|stalled| !stalled).await;
+        if self.is_dead() {
             std::future::pending::<()>().await;
         }
     }
@@ -123,7 +124,7 @@ impl Service<Request<ClientBody>> for Link {
         let mut link = self.clone();
         Box::pin(async move {
             let life = Arc::clone(&link.life);
-            let answer = if *life.stalled.borrow() {
+            let answer = if life.stalled.look(|stalled| *stalled) {
                 // What was about to be sent is sent once the process goes on, whoever still waits for it.
                 let (send, receive) = tokio::sync::oneshot::channel();
                 let sender = Arc::clone(&life);

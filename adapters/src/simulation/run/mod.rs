@@ -13,24 +13,32 @@
 
 mod clock;
 mod cluster;
+mod expect;
 mod faults;
 mod hand;
 mod link;
+mod panics;
 mod people;
 mod plan;
+pub mod points;
 mod random;
 mod reach;
 mod replica;
+mod shrink;
 mod swarm;
 mod template;
+mod trace;
 mod witness;
 
 use std::collections::BTreeMap;
 
+pub use super::promises::Violation;
 pub use cluster::run;
 pub use plan::{Asked, CallFault, Deed, InFlight, Plan, Stream, StreamFault, Trouble, When};
 pub use reach::Reach;
 pub use replica::Wrap;
+pub use shrink::shrink;
+pub use trace::{TRACE_VERSION, Trace, TraceError};
 pub use witness::End;
 
 /// How a plan is run.
@@ -51,24 +59,11 @@ impl Default for Options {
     }
 }
 
-/// A promise that was not kept.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Broken {
-    /// Which promise: `S1`, `L2`, …
-    pub promise: String,
-    /// What it says.
-    pub says: String,
-    /// What happened, in words.
-    pub story: String,
-    /// When, in milliseconds of virtual time from the start.
-    pub at_ms: u64,
-}
-
 /// What came of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// Promises that were not kept, in order.
-    pub broken: Vec<Broken>,
+    /// Promises that were broken, in order.
+    pub broken: Vec<Violation>,
     /// What was reached.
     pub reach: Reach,
     /// Every call and write, a line each, where that was asked for.

@@ -9,10 +9,10 @@ use remediation_core::kind::{
 use remediation_core::names;
 use remediation_core::request::Identity;
 use serde_json::{Value, json};
-use tokio::sync::watch;
 
 use super::hand::{Hand, NAMESPACE, children, requests};
 use super::plan::{Asked, Deed};
+use crate::simulation::board::Board;
 use crate::simulation::children::SCRIPT_ANNOTATION;
 
 /// What people can do.
@@ -21,13 +21,13 @@ pub(super) struct People {
     hand: Hand,
     asked: Arc<Vec<Asked>>,
     /// Turns true when people stop to interfere, and set right what they promised to.
-    healed: watch::Receiver<bool>,
+    healed: Arc<Board<bool>>,
 }
 
 const FINALIZER: &str = "example.com/hold";
 
 impl People {
-    pub(super) fn new(hand: Hand, asked: Vec<Asked>, healed: watch::Receiver<bool>) -> Self {
+    pub(super) fn new(hand: Hand, asked: Vec<Asked>, healed: Arc<Board<bool>>) -> Self {
         Self {
             hand,
             asked: Arc::new(asked),
@@ -195,11 +195,11 @@ impl People {
 
     /// Does something after this time, or when everything heals.
     fn later(&self, after_ms: u64, act: impl FnOnce() + Send + 'static) {
-        let mut healed = self.healed.clone();
+        let healed = Arc::clone(&self.healed);
         tokio::spawn(async move {
             tokio::select! {
                 biased;
-                _ = healed.wait_for(|healed| *healed) => {}
+                _ = healed.until(|healed| *healed) => {}
                 () = tokio::time::sleep(Duration::from_millis(after_ms)) => {}
             }
             act();

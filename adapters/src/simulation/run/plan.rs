@@ -6,7 +6,7 @@ use remediation_core::kind::ChildKind;
 use remediation_core::request::RequestSpec;
 use serde::{Deserialize, Serialize};
 
-use crate::simulation::children::Script;
+use crate::simulation::children::{Quirk, Script, Stage};
 
 /// One run. All times are milliseconds of virtual time; those of troubles count from the start.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,6 +26,30 @@ pub struct Plan {
     pub requests: Vec<Asked>,
     /// What goes wrong.
     pub troubles: Vec<Trouble>,
+}
+
+impl Plan {
+    /// Whether all controllers of children keep the contract.
+    pub(super) fn children_obey(&self) -> bool {
+        let eager = |stage: &Stage| stage.quirks.contains(&Quirk::Eager);
+        let scripts = self.requests.iter().map(|asked| &asked.script);
+        let mut stages = scripts.flat_map(|script| {
+            let steps = script.steps.iter().map(|step| &step.stage);
+            [&script.planning, &script.workflow]
+                .into_iter()
+                .chain(steps)
+        });
+        !stages.any(eager)
+            && !self.troubles.iter().any(|trouble| {
+                matches!(
+                    trouble,
+                    Trouble::Person {
+                        deed: Deed::OddStatus(_),
+                        ..
+                    }
+                )
+            })
+    }
 }
 
 /// A request that somebody creates, and what its children's controllers do.

@@ -8,12 +8,13 @@ use http::HeaderValue;
 use remediation_core::lease::LeaseTiming;
 use remediation_core::policy::{DefaultTimeouts, Retention, Settings};
 use remediation_core::time::GoDuration;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 
 use super::clock::WallClock;
 use super::faults::{Faults, agent};
 use super::hand::NAMESPACE;
 use super::link::{Life, Link, StreamFaults};
+use super::panics::Panics;
 use super::plan::{Plan, StreamFault};
 use super::witness::Witness;
 use crate::clock::{Clock, SteadyClock};
@@ -22,6 +23,7 @@ use crate::kubernetes::lease::LeaseSettings;
 use crate::kubernetes::operator::{Operator, OperatorSettings};
 use crate::kubernetes::watch::WatchTiming;
 use crate::simulation::api_server::ApiServer;
+use crate::simulation::board::Board;
 use crate::telemetry::Metrics;
 
 /// Puts something between the operator and its calls.
@@ -37,9 +39,10 @@ pub(super) struct Replica {
     pub(super) streams: Arc<StreamFaults>,
     pub(super) witness: Arc<Witness>,
     pub(super) wrap: Wrap,
+    pub(super) panics: Arc<Panics>,
     /// The metrics of every process so far.
     pub(super) metrics: Arc<Mutex<Vec<Metrics>>>,
-    pub(super) healed: watch::Receiver<bool>,
+    pub(super) healed: Arc<Board<bool>>,
     /// Told to stop in good order, and for how long.
     pub(super) stops: mpsc::UnboundedReceiver<u64>,
 }
@@ -78,7 +81,7 @@ impl Replica {
             };
             tokio::select! {
                 biased;
-                _ = self.healed.wait_for(|healed| *healed) => {}
+                _ = self.healed.until(|healed| *healed) => {}
                 () = tokio::time::sleep(Duration::from_millis(down_ms)) => {}
             }
         }
@@ -91,7 +94,8 @@ impl Replica {
         let link = Link {
             server: self.server.service(),
             // Letters, a hyphen and a digit.
-            agent: HeaderValue::from_str(&agent).unwrap_or(HeaderValue::from_static("operator-")),
+            agent: HeaderValue::from_str(&agent)
+                .unwrap_or(HeaderValue::from_static("remediation-orchestrator-")),
             life: Arc::clone(life),
             streams: Arc::clone(&self.streams),
             told: Arc::new(move |fault: StreamFault| {
@@ -110,6 +114,7 @@ impl Replica {
             lease.identity = format!("{agent}-{process}");
         }
         let calls = (self.wrap)(Arc::new(KubeCalls::new(client.clone())));
+        let calls = Arc::clone(&self.panics).wrap(calls);
         let clock: Arc<dyn Clock> = Arc::new(self.clock.clone());
         Operator::new(client, clock, settings, metrics).with_calls(calls)
     }

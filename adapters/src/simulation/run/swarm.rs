@@ -7,7 +7,7 @@ use remediation_core::time::GoDuration;
 
 use super::plan::{Asked, CallFault, Deed, InFlight, Plan, Stream, StreamFault, Trouble, When};
 use super::random::Random;
-use crate::simulation::children::{Approval, Decision, Outcome, Script, Stage, Step};
+use crate::simulation::children::{Approval, Decision, Outcome, Quirk, Script, Stage, Step};
 
 impl Plan {
     /// The plan of a seed.
@@ -134,6 +134,11 @@ fn stage(random: &mut Random) -> Stage {
         takes: GoDuration::from_millis(takes as i64),
         outcome,
         first_word: random.percent(5).then(|| "Warming".to_owned()),
+        quirks: if random.percent(6) {
+            vec![*random.one_of(&Quirk::ALL)]
+        } else {
+            Vec::new()
+        },
     }
 }
 
@@ -236,7 +241,8 @@ fn many_calls(plan: &mut Plan, random: &mut Random) {
     plan.troubles.push(Trouble::Calls {
         verb: verb.to_owned(),
         plural: plural.to_owned(),
-        fault: *random.one_of(&FAULTS[..12]),
+        // Not the conflict: a name that is taken and cannot be read for minutes is a lie that no server tells.
+        fault: *random.one_of(&FAULTS[1..12]),
         at_ms: random.within(0, 10_000),
         for_ms: (!random.percent(20)).then(|| random.within(1_000, 60_000)),
     });

@@ -1,25 +1,39 @@
 //! Sees every call and every committed write of a run: keeps the trace, counts what was reached, and asks the
 //! promises.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use jiff::SignedDuration;
 use remediation_core::kind::{ChildKind, REQUEST_PLURAL};
+use remediation_core::names::{self, Occasion};
+use remediation_core::request::Identity;
 use serde_json::Value;
-use tokio::sync::watch;
 
 use super::plan::Deed;
 use super::reach::Reach;
 use super::template;
 use crate::simulation::api_server::{Commit, CommitObserver, Intercept, RequestInfo};
+use crate::simulation::board::Board;
+use crate::simulation::promises::{self, Ending, Expectations, Promise, Promises, Violation};
 
 /// What is known of the requests, by name: their phase, or none where there is no such request.
 pub(super) type Phases = BTreeMap<String, String>;
 
 pub(super) struct Witness {
     state: Mutex<State>,
-    phases: watch::Sender<Phases>,
+    phases: Arc<Board<Phases>>,
+    started: tokio::time::Instant,
+}
+
+/// All that was seen.
+pub(super) struct Seen {
+    pub(super) reach: Reach,
+    pub(super) trace: String,
+    pub(super) ends: BTreeMap<String, End>,
+    pub(super) lifecycles: u64,
+    pub(super) broken: Vec<Violation>,
 }
 
 #[derive(Default)]
@@ -28,8 +42,13 @@ struct State {
     trace: Option<String>,
     ends: BTreeMap<String, End>,
     lifecycles: u64,
-    requests: i64,
     last_commit: Option<jiff::Timestamp>,
+    promises: Option<Promises>,
+    broken: Vec<Violation>,
+    /// The names of all notifications that were ever created.
+    notifications: BTreeSet<String>,
+    /// A clock goes wrong by more than stored times are believed to be ahead.
+    clock_leaps: bool,
 }
 
 /// What became of one request (by its name), as far as two runs can be compared.
@@ -46,14 +65,17 @@ pub struct End {
 }
 
 impl Witness {
-    pub(super) fn new(trace: bool) -> Self {
+    pub(super) fn new(trace: bool, expectations: Expectations) -> Self {
         let state = State {
+            clock_leaps: expectations.skew > SignedDuration::from_secs(5),
+            promises: Some(Promises::new(expectations)),
             trace: trace.then(String::new),
             ..State::default()
         };
         Self {
             state: Mutex::new(state),
-            phases: watch::Sender::default(),
+            phases: Arc::default(),
+            started: tokio::time::Instant::now(),
         }
     }
 
@@ -62,8 +84,8 @@ impl Witness {
     }
 
     /// The phases of all requests, now and later.
-    pub(super) fn phases(&self) -> watch::Receiver<Phases> {
-        self.phases.subscribe()
+    pub(super) fn phases(&self) -> Arc<Board<Phases>> {
+        Arc::clone(&self.phases)
     }
 
     /// A call reaches the server.
@@ -102,37 +124,132 @@ impl Witness {
 
     /// This sort of trouble happened, in the phase that this request is in.
     pub(super) fn reach_about(&self, sort: &str, request: Option<&str>) {
-        let phase = match request {
-            Some(request) => self.phases.borrow().get(request).cloned(),
-            None => self.phases.borrow().values().next().cloned(),
-        };
+        let now = self.now();
+        let phase = self.phases.look(|phases| match request {
+            Some(request) => phases.get(request).cloned(),
+            None => phases.values().next().cloned(),
+        });
         let phase = phase.unwrap_or_default();
         let mut state = self.locked();
         state.reach.trouble(sort, &phase);
+        if let Some(promises) = &mut state.promises {
+            promises.fault(now);
+        }
         if let Some(trace) = &mut state.trace {
             let _ = writeln!(trace, "! {sort} in {phase:?}");
         }
     }
 
-    /// Hands over what was counted.
-    pub(super) fn finish(&self) -> (Reach, String, BTreeMap<String, End>, u64) {
-        let mut state = self.locked();
-        (
-            std::mem::take(&mut state.reach),
-            state.trace.take().unwrap_or_default(),
-            std::mem::take(&mut state.ends),
-            state.lifecycles,
-        )
+    /// The past was changed: what was promised about it can no longer be judged.
+    pub(super) fn history_rewritten(&self) {
+        self.locked().promises = None;
     }
 
-    /// How many requests there are.
-    pub(super) fn requests(&self) -> i64 {
-        self.locked().requests
+    /// A promise was broken that no committed write shows.
+    pub(super) fn broken(&self, violation: Violation) {
+        self.locked().break_promise(violation);
+    }
+
+    /// Judges the end, and hands over what was seen.
+    pub(super) fn finish(&self, ending: &Ending) -> Seen {
+        let mut state = self.locked();
+        if let Some(promises) = state.promises.take() {
+            for violation in promises.end(ending) {
+                state.break_promise(violation);
+            }
+        }
+        Seen {
+            reach: std::mem::take(&mut state.reach),
+            trace: state.trace.take().unwrap_or_default(),
+            ends: std::mem::take(&mut state.ends),
+            lifecycles: state.lifecycles,
+            broken: std::mem::take(&mut state.broken),
+        }
+    }
+
+    fn now(&self) -> jiff::Timestamp {
+        template::start()
+            .saturating_add(self.started.elapsed())
+            .unwrap_or(jiff::Timestamp::MAX)
     }
 
     /// When anything but a Lease or an Event was last written.
     pub(super) fn last_commit(&self) -> Option<jiff::Timestamp> {
         self.locked().last_commit
+    }
+}
+
+impl State {
+    fn judge(&mut self, commit: &Commit) {
+        let Some(promises) = &mut self.promises else {
+            return;
+        };
+        let written = promises::Commit::new(
+            commit.at,
+            &commit.client,
+            (&commit.group, &commit.plural),
+            commit.before.clone(),
+            commit.after.clone(),
+        );
+        let Some(written) = written else { return };
+        for violation in promises.commit(&written) {
+            self.break_promise(violation);
+        }
+    }
+
+    /// Nobody may be left without being told how a request ended, unless its status says why.
+    fn is_told(&mut self, commit: &Commit) {
+        let (Some(after), true) = (&commit.after, self.promises.is_some()) else {
+            return;
+        };
+        let name = text(after, "name");
+        if child_kind(&commit.plural) == Some(ChildKind::NotificationRequest) {
+            self.notifications.insert(name.to_owned());
+        }
+        let ended = |object: &Value| object["status"]["completionTime"].is_string();
+        let ends = ended(after) && !commit.before.as_deref().is_some_and(ended);
+        if *commit.plural != *REQUEST_PLURAL || !ends {
+            return;
+        }
+        let failed = after["status"]["phase"] == "Failed";
+        let (promise, occasion) = if failed {
+            (Promise::L4, Occasion::Escalation)
+        } else {
+            (Promise::L2, Occasion::Success)
+        };
+        let identity = Identity {
+            namespace: text(after, "namespace").to_owned(),
+            name: name.to_owned(),
+            uid: text(after, "uid").to_owned(),
+        };
+        let conditions = after["status"]["conditions"].as_array();
+        let says_why = conditions
+            .into_iter()
+            .flatten()
+            .any(|condition| condition["type"] == "Escalated" && condition["status"] == "False");
+        let notification = names::notification(&identity, occasion);
+        if !says_why && !self.notifications.contains(&notification) {
+            self.break_promise(Violation {
+                promise,
+                object: format!("{}/{name}", identity.namespace),
+                at: commit.at,
+                story: format!(
+                    "it ended, {notification} was never created, and status does not say why"
+                ),
+            });
+        }
+    }
+
+    fn break_promise(&mut self, violation: Violation) {
+        // Stored times that lie ahead are set to now, and a child that is created in the same pass has its limit from
+        // the new times before these are recorded.
+        if violation.promise == Promise::S26 && self.clock_leaps {
+            return;
+        }
+        if let Some(trace) = &mut self.trace {
+            let _ = writeln!(trace, "!! {violation}");
+        }
+        self.broken.push(violation);
     }
 }
 
@@ -166,6 +283,8 @@ impl CommitObserver for Witness {
             return;
         }
         state.last_commit = Some(commit.at);
+        state.judge(&commit);
+        state.is_told(&commit);
         let shown = commit.after.as_deref().or(commit.before.as_deref());
         let Some(object) = shown else { return };
         let name = text(object, "name");
@@ -182,11 +301,6 @@ impl CommitObserver for Witness {
                 Some(object["status"]["phase"].as_str().unwrap_or("").to_owned())
             };
             let (from, to) = (phase(&commit.before), phase(&commit.after));
-            match (&from, &to) {
-                (None, Some(_)) => state.requests += 1,
-                (Some(_), None) => state.requests -= 1,
-                _ => {}
-            }
             if let Some(after) = &commit.after {
                 end.phase = to.clone().unwrap_or_default();
                 end.reason = after["status"]["reason"].as_str().unwrap_or("").to_owned();
@@ -198,7 +312,7 @@ impl CommitObserver for Witness {
                 state.reach.written(&commit, from.as_deref().unwrap_or(""));
             }
             if from != to {
-                self.phases.send_modify(|phases| match to {
+                self.phases.change(|phases| match to {
                     Some(to) => {
                         phases.insert(name.to_owned(), to);
                     }

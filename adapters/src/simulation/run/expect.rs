@@ -1,0 +1,155 @@
+//! What a plan lets expect: how much the promises must bear with, and what is judged beside them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use remediation_core::kind::{ChildKind, REQUEST_PLURAL};
+use serde_json::Value;
+
+use super::hand::NAMESPACE;
+use super::plan::{CallFault, InFlight, Plan, StreamFault, Trouble};
+use super::reach::Reach;
+use crate::simulation::children::Started;
+use crate::simulation::promises::{Ending, Expectations, Promise, Refused, Violation};
+
+/// How long an operator believes a watch on which nothing comes, and reconnects.
+const SILENCE: i64 = 165_000;
+
+/// How much a plan's history may differ from a faultless one.
+pub(super) fn expectations(plan: &Plan) -> Expectations {
+    let signed = |millis: u64| i64::try_from(millis).unwrap_or(i64::MAX / 4);
+    // Calls take up to ten seconds before they are given up.
+    let (mut skew, mut lag) = (0_i64, 12_000_i64);
+    for trouble in &plan.troubles {
+        match trouble {
+            Trouble::Clock { by_ms, .. } => skew = skew.saturating_add(by_ms.saturating_abs()),
+            Trouble::Freeze { for_ms, .. } => skew = skew.saturating_add(signed(*for_ms)),
+            Trouble::Lag { for_ms, .. }
+            | Trouble::Stall { for_ms, .. }
+            | Trouble::Outage { for_ms, .. } => lag += signed(*for_ms),
+            Trouble::Watch {
+                fault: StreamFault::Silence,
+                ..
+            } => lag += SILENCE,
+            Trouble::Call {
+                fault: CallFault::AppliedLate(late) | CallFault::Slow(late),
+                ..
+            }
+            | Trouble::Crash {
+                in_flight: InFlight::AppliedLate(late),
+                ..
+            } => lag += signed(*late),
+            Trouble::Call { .. } | Trouble::Cut { .. } => lag += 10_000,
+            Trouble::Calls { for_ms, .. } => lag += signed(for_ms.unwrap_or(0)),
+            Trouble::Watch { .. }
+            | Trouble::Crash { .. }
+            | Trouble::CrashAt { .. }
+            | Trouble::Stop { .. }
+            | Trouble::Panic { .. }
+            | Trouble::Restore { .. }
+            | Trouble::Namespace { .. }
+            | Trouble::Uninstalled { .. }
+            | Trouble::Garbage { .. }
+            | Trouble::Person { .. } => {}
+        }
+    }
+    Expectations {
+        skew: SignedDuration::from_millis(skew),
+        lag: SignedDuration::from_millis(lag),
+        lateness: plan
+            .troubles
+            .is_empty()
+            .then_some(SignedDuration::from_secs(1)),
+        contract: plan.children_obey(),
+        whole: true,
+    }
+}
+
+/// How things stand when a run ends.
+pub(super) fn ending(plan: &Plan, now: Timestamp) -> Ending {
+    let mut refused = Refused::default();
+    for trouble in &plan.troubles {
+        let Trouble::Calls {
+            verb,
+            plural,
+            for_ms: None,
+            ..
+        } = trouble
+        else {
+            continue;
+        };
+        let notifications = plural == ChildKind::NotificationRequest.plural();
+        match verb.as_str() {
+            "create" | "get" if notifications => refused.notifications = true,
+            "create" | "get" => refused.creations = true,
+            "patch" if plural == REQUEST_PLURAL => refused.statuses = true,
+            "delete" => refused.deletions = true,
+            _ => {}
+        }
+    }
+    Ending {
+        now,
+        settled: true,
+        refused,
+        collected: true,
+    }
+}
+
+/// Promises that no history of writes shows: no execution starts twice, no request is left where nobody looks, no
+/// pass panics by itself.
+pub(super) fn unjudged(
+    plan: &Plan,
+    now: Timestamp,
+    left: &[Value],
+    started: &[Started],
+    counted: &Reach,
+) -> Vec<Violation> {
+    let mut broken = Vec::new();
+    let mut violation = |promise, object: &str, story: String| {
+        broken.push(Violation {
+            promise,
+            object: format!("{NAMESPACE}/{object}"),
+            at: now,
+            story,
+        });
+    };
+    let restored = plan
+        .troubles
+        .iter()
+        .any(|trouble| matches!(trouble, Trouble::Restore { .. }));
+    let mut executions: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
+    for start in started {
+        let uids = executions
+            .entry((&start.request_uid, &start.name))
+            .or_default();
+        uids.insert(&start.uid);
+    }
+    for ((_, name), uids) in executions {
+        // Where the cluster forgot that the first one was named, nobody can know.
+        if uids.len() > 1 && !restored {
+            let story = format!("{} executions under this name started", uids.len());
+            violation(Promise::S1, name, story);
+        }
+    }
+    let ending = ending(plan, now);
+    for request in left {
+        let name = request["metadata"]["name"].as_str().unwrap_or_default();
+        let ended = request["status"]["completionTime"].is_string();
+        let waits = request["spec"]["suspend"] == true;
+        if !ended && !waits && !ending.refused.statuses {
+            let phase = &request["status"]["phase"];
+            let story = format!("it never ended: its phase is still {phase}");
+            violation(Promise::L2, name, story);
+        }
+    }
+    let panics = counted.categories.get("Panic").copied().unwrap_or(0);
+    let made = plan
+        .troubles
+        .iter()
+        .filter(|trouble| matches!(trouble, Trouble::Panic { .. }))
+        .count();
+    if panics > made as u64 {
+        violation(Promise::S31, "", format!("{panics} passes panicked"));
+    }
+    broken
+}

@@ -1,0 +1,245 @@
+//! Every fault at every point: for a few reference lives, each single fault at each call, and on demand each ordered
+//! pair of them.
+
+use remediation_core::request::{RequestSpec, Timeouts};
+use remediation_core::time::GoDuration;
+
+use super::plan::{Asked, CallFault, InFlight, Plan, Stream, StreamFault, Trouble};
+use super::swarm::alert;
+use super::{Options, Report, run};
+use crate::simulation::children::{Approval, Decision, Outcome, Script, Stage, Step};
+
+/// A life without faults, to compare with.
+#[derive(Clone, Debug)]
+pub struct Reference {
+    /// What it is.
+    pub name: &'static str,
+    /// Its plan, without troubles.
+    pub plan: Plan,
+    /// What comes of it.
+    pub report: Report,
+}
+
+/// A fault at a point.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Point {
+    /// The fault.
+    pub trouble: Trouble,
+    /// Whether the run must end as the reference does: categories B, D and E, and crashes. A refusal for good
+    /// (category C) may end otherwise.
+    pub same_end: bool,
+}
+
+/// The reference lives: one step, a plan whose steps depend on one another, an approval, a failure, a timeout.
+#[must_use]
+pub fn references() -> Vec<Reference> {
+    let step = |name: &str, depends_on: &[&str]| Step {
+        name: name.to_owned(),
+        action: "ScaleDeployment".to_owned(),
+        depends_on: depends_on.iter().map(ToString::to_string).collect(),
+        stage: Stage::lasting(std::time::Duration::from_millis(700)),
+    };
+    let ours = |steps: Vec<Step>| Script {
+        steps,
+        executed_by_orchestrator: true,
+        ..Script::default()
+    };
+    let second = std::time::Duration::from_secs(1);
+    let scripts = [
+        ("one step", ours(vec![step("one", &[])])),
+        (
+            "a plan",
+            ours(vec![
+                step("one", &[]),
+                step("two", &[]),
+                step("three", &["one", "two"]),
+                step("four", &["three"]),
+            ]),
+        ),
+        (
+            "an approval",
+            Script {
+                approval: Some(Approval {
+                    // Longer than any single fault holds the asking up.
+                    after: GoDuration::from_secs(200),
+                    decision: Decision::Approved,
+                }),
+                ..ours(vec![step("one", &[])])
+            },
+        ),
+        (
+            "a failure",
+            Script {
+                steps: vec![Step {
+                    stage: Stage::failing(second, "OutOfMemory", "it ran out of memory"),
+                    ..step("one", &[])
+                }],
+                executed_by_orchestrator: true,
+                ..Script::default()
+            },
+        ),
+        (
+            "a timeout",
+            Script {
+                analysis: Stage {
+                    outcome: Outcome::Stall,
+                    ..Stage::lasting(second)
+                },
+                ..Script::default()
+            },
+        ),
+    ];
+    let reference = |(name, script): (&'static str, Script)| {
+        let plan = plan(script);
+        let report = run(&plan, &Options::default());
+        Reference { name, plan, report }
+    };
+    scripts.into_iter().map(reference).collect()
+}
+
+/// Time enough for a watch that falls silent to be noticed.
+fn plan(script: Script) -> Plan {
+    let long = || Some("10m".to_owned());
+    Plan {
+        seed: 1,
+        replicas: 1,
+        concurrency: 16,
+        page_size: 500,
+        safety_ms: 400_000,
+        requests: vec![Asked {
+            name: "r0".to_owned(),
+            at_ms: 100,
+            spec: RequestSpec {
+                targeting_data: Some(alert(0)),
+                timeouts: Some(Timeouts {
+                    processing: long(),
+                    analyzing: long(),
+                    approval: long(),
+                    workflow_planning: long(),
+                    executing: long(),
+                    overall: Some("30m".to_owned()),
+                }),
+                ..RequestSpec::default()
+            },
+            script,
+        }],
+        troubles: Vec::new(),
+    }
+}
+
+/// What is done to one call, and whether the end must be the same.
+const CALL_FAULTS: [(CallFault, bool); 18] = [
+    (CallFault::Conflict, true),
+    (CallFault::Invalid, false),
+    (CallFault::TooLarge, false),
+    (CallFault::Denied, true),
+    (CallFault::QuotaExceeded, true),
+    (CallFault::PolicyDenied, true),
+    (CallFault::Unauthorized, true),
+    (CallFault::TooMany(None), true),
+    (CallFault::TooMany(Some(3)), true),
+    (CallFault::ServerError, true),
+    (CallFault::Unavailable, true),
+    (CallFault::Refused, true),
+    (CallFault::Silent, true),
+    (CallFault::AppliedSilent, true),
+    (CallFault::Lost, true),
+    (CallFault::AppliedLate(7_000), true),
+    (CallFault::Twice, true),
+    (CallFault::Slow(4_000), true),
+];
+const CRASHES: [InFlight; 3] = [
+    InFlight::NotApplied,
+    InFlight::Applied,
+    InFlight::AppliedLate(7_000),
+];
+const STREAM_FAULTS: [StreamFault; 4] = [
+    StreamFault::Silence,
+    StreamFault::Truncate,
+    StreamFault::Repeat,
+    StreamFault::End,
+];
+/// Watches that an operator opens at first, one for each kind that it watches.
+const WATCHES: u32 = 5;
+/// Events of a watch in a reference life, at most.
+const EVENTS: u32 = 12;
+
+impl Reference {
+    /// Every fault at every point of this life.
+    #[must_use]
+    pub fn points(&self) -> Vec<Point> {
+        let mut points = Vec::new();
+        for stream in Stream::ALL {
+            let calls = self.report.calls.get(&stream).copied().unwrap_or(0);
+            for nth in 0..calls {
+                for (fault, same_end) in CALL_FAULTS {
+                    points.push(Point {
+                        trouble: Trouble::Call { stream, nth, fault },
+                        same_end: same_end || stream != Stream::Work,
+                    });
+                }
+                for in_flight in CRASHES {
+                    points.push(Point {
+                        trouble: Trouble::Crash {
+                            stream,
+                            nth,
+                            in_flight,
+                            down_ms: 100,
+                        },
+                        same_end: true,
+                    });
+                }
+            }
+        }
+        for nth in 0..WATCHES {
+            for event in 0..EVENTS {
+                points.extend(STREAM_FAULTS.map(|fault| Point {
+                    trouble: Trouble::Watch { nth, event, fault },
+                    same_end: true,
+                }));
+            }
+        }
+        points
+    }
+
+    /// Runs this life with these faults; says what is wrong, if anything is.
+    #[must_use]
+    pub fn with(&self, points: &[&Point], options: &Options) -> Option<String> {
+        let troubles = points.iter().map(|point| point.trouble.clone()).collect();
+        let plan = Plan {
+            troubles,
+            ..self.plan.clone()
+        };
+        let report = run(&plan, options);
+        if let Some(violation) = report.broken.first() {
+            return Some(violation.to_string());
+        }
+        let same_end = points.iter().all(|point| point.same_end);
+        let differs = same_end && report.ends != self.report.ends;
+        differs.then(|| difference(&self.report, &report))
+    }
+}
+
+/// What became otherwise.
+fn difference(reference: &Report, report: &Report) -> String {
+    let mut words = Vec::new();
+    for (name, end) in &report.ends {
+        let before = reference.ends.get(name).cloned().unwrap_or_default();
+        if (&end.phase, &end.reason) != (&before.phase, &before.reason) {
+            words.push(format!(
+                "{name} ends as {} ({}), not as {} ({})",
+                end.phase, end.reason, before.phase, before.reason
+            ));
+        }
+        let counts = [
+            ("created", &end.created, &before.created),
+            ("deleted", &end.deleted, &before.deleted),
+        ];
+        for (what, now, then) in counts {
+            if now != then {
+                words.push(format!("{name}: {what} {now:?}, not {then:?}"));
+            }
+        }
+    }
+    words.join("; ")
+}

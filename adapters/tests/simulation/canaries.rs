@@ -1,0 +1,270 @@
+//! The simulation must notice mistakes that are made on purpose: each wrapper here is an executor with one bug.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use remediation_adapters::kubernetes::calls::Calls;
+use remediation_adapters::simulation::promises::Promise;
+use remediation_adapters::simulation::run::points::references;
+use remediation_adapters::simulation::run::{Options, Plan, Trouble, run};
+use remediation_core::children::{Child, ChildStatus, Owner};
+use remediation_core::kind::{ChildKind, REQUEST_KIND, REQUEST_LABEL, REQUEST_UID_LABEL};
+use remediation_core::pass::{Call, Outcome};
+use remediation_core::request::Identity;
+
+type Inner = Arc<dyn Calls>;
+type Mistake = fn(Inner, Identity, Call, u32) -> BoxFuture<'static, Outcome>;
+
+/// Makes calls, with a mistake.
+struct Wrong {
+    inner: Inner,
+    made: AtomicU32,
+    mistake: Mistake,
+}
+
+impl Calls for Wrong {
+    fn call(&self, request: &Identity, call: &Call) -> BoxFuture<'static, Outcome> {
+        let made = self.made.fetch_add(1, Ordering::Relaxed);
+        (self.mistake)(self.inner.clone(), request.clone(), call.clone(), made)
+    }
+}
+
+fn with(mistake: Mistake) -> Options {
+    Options {
+        wrap: Arc::new(move |inner| {
+            Arc::new(Wrong {
+                inner,
+                made: AtomicU32::new(0),
+                mistake,
+            })
+        }),
+        ..Options::default()
+    }
+}
+
+/// The first of these plans with which this mistake breaks one of these promises.
+fn caught_in(plans: impl Iterator<Item = Plan>, mistake: Mistake, promises: &[Promise]) {
+    let options = with(mistake);
+    for plan in plans {
+        let report = run(&plan, &options);
+        let found = report
+            .broken
+            .iter()
+            .find(|violation| promises.contains(&violation.promise));
+        if let Some(violation) = found {
+            println!("seed {}: {violation}", plan.seed);
+            return;
+        }
+    }
+    panic!("no plan shows the mistake");
+}
+
+fn caught(mistake: Mistake, promises: &[Promise]) {
+    caught_in((0..400).map(Plan::from_seed), mistake, promises);
+}
+
+/// A leader is stopped for a minute, at each tenth of a second of a life: the standby takes over, and the first one
+/// goes on where it was.
+fn stopped_leaders() -> impl Iterator<Item = Plan> {
+    let life = references().swap_remove(1).plan;
+    (0..80).map(move |tenth| Plan {
+        seed: tenth,
+        replicas: 2,
+        troubles: vec![Trouble::Stall {
+            replica: 0,
+            at_ms: 100 * tenth,
+            for_ms: 60_000,
+        }],
+        ..life.clone()
+    })
+}
+
+#[test]
+fn a_status_written_over_a_newer_one_is_caught() {
+    let mistake: Mistake = |inner, request, call, _| {
+        async move {
+            let Call::Record(mut record) = call else {
+                return inner.call(&request, &call).await;
+            };
+            // Spawned, so that giving up on it does not stop it.
+            let written = tokio::spawn(async move {
+                let read = inner.call(&request, &Call::ReadRequest).await;
+                if let Outcome::Request(newest) = read {
+                    record.resource_version = newest.resource_version;
+                }
+                inner.call(&request, &Call::Record(record)).await
+            });
+            written.await.unwrap()
+        }
+        .boxed()
+    };
+    let lost = [
+        Promise::S6,
+        Promise::S7,
+        Promise::S8,
+        Promise::S35,
+        Promise::S1,
+        Promise::S23,
+    ];
+    caught_in(stopped_leaders(), mistake, &lost);
+}
+
+#[test]
+fn a_status_that_names_another_execution_than_before_is_caught() {
+    caught(
+        |inner, request, call, _| {
+            let call = match call {
+                Call::Record(mut record) if record.from.workflow_execution_ref.is_some() => {
+                    if let Some(named) = &mut record.to.workflow_execution_ref {
+                        named.uid += "-other";
+                    }
+                    Call::Record(record)
+                }
+                call => call,
+            };
+            inner.call(&request, &call)
+        },
+        &[Promise::S1],
+    );
+}
+
+/// Creates an execution again under another name when no answer came.
+fn repeated(inner: Inner, request: Identity, call: Call, _: u32) -> BoxFuture<'static, Outcome> {
+    async move {
+        let outcome = inner.call(&request, &call).await;
+        match (call, outcome) {
+            (Call::Create(mut child), Outcome::Failed(failure))
+                if child.key.kind.executes() && failure.code == 0 =>
+            {
+                child.key.name += "-again";
+                inner.call(&request, &Call::Create(child)).await
+            }
+            (_, outcome) => outcome,
+        }
+    }
+    .boxed()
+}
+
+#[test]
+fn an_escalation_that_is_never_created_is_caught() {
+    caught(
+        |inner, request, call, _| match &call {
+            Call::Create(child) if child.key.kind == ChildKind::NotificationRequest => {
+                let made_up = Child {
+                    key: child.key.clone(),
+                    uid: "made-up".into(),
+                    resource_version: "1".into(),
+                    deleting: false,
+                    owner: None,
+                    request_label: child.labels.get(REQUEST_LABEL).cloned(),
+                    request_uid_label: child.labels.get(REQUEST_UID_LABEL).cloned(),
+                    status: ChildStatus::read(child.key.kind, serde_json::Value::Null),
+                };
+                async move { Outcome::Child(Box::new(made_up)) }.boxed()
+            }
+            _ => inner.call(&request, &call),
+        },
+        &[Promise::L4],
+    );
+}
+
+#[test]
+fn a_foreign_object_that_is_believed_is_caught() {
+    caught(
+        |inner, request, call, _| {
+            async move {
+                let mut outcome = inner.call(&request, &call).await;
+                if let (Call::Read(_), Outcome::Child(child)) = (&call, &mut outcome) {
+                    child.request_uid_label = Some(request.uid.clone());
+                    child.owner = Some(Owner {
+                        kind: REQUEST_KIND.to_owned(),
+                        name: request.name.clone(),
+                        uid: request.uid.clone(),
+                    });
+                }
+                outcome
+            }
+            .boxed()
+        },
+        &[Promise::S15, Promise::S16, Promise::S14],
+    );
+}
+
+#[test]
+fn a_request_deleted_as_soon_as_it_ended_is_caught() {
+    caught(
+        |inner, request, call, _| {
+            async move {
+                let outcome = inner.call(&request, &call).await;
+                if let (Call::Record(record), Outcome::Request(written)) = (&call, &outcome)
+                    && record.to.completion_time.is_some()
+                {
+                    let resource_version = written.resource_version.clone();
+                    let delete = Call::DeleteRequest { resource_version };
+                    inner.call(&request, &delete).await;
+                }
+                outcome
+            }
+            .boxed()
+        },
+        &[Promise::S25],
+    );
+}
+
+#[test]
+fn a_status_that_is_said_to_be_written_and_is_not_is_caught() {
+    caught(
+        |inner, request, call, made| {
+            async move {
+                match (&call, made % 3) {
+                    (Call::Record(record), 1) => {
+                        match inner.call(&request, &Call::ReadRequest).await {
+                            Outcome::Request(mut read) => {
+                                read.status = record.to.clone();
+                                Outcome::Request(read)
+                            }
+                            other => other,
+                        }
+                    }
+                    _ => inner.call(&request, &call).await,
+                }
+            }
+            .boxed()
+        },
+        &[
+            Promise::S13,
+            Promise::L1,
+            Promise::L2,
+            Promise::S2,
+            Promise::S5,
+            Promise::S4,
+        ],
+    );
+}
+
+#[test]
+fn a_pass_that_panics_by_itself_is_caught() {
+    caught(
+        |inner, request, call, made| {
+            if made == 3 {
+                std::panic::resume_unwind(Box::new("a canary"));
+            }
+            inner.call(&request, &call)
+        },
+        &[Promise::S31],
+    );
+}
+
+/// What compares each life with the faultless one must see a second object.
+#[test]
+fn every_fault_at_every_point_notices_a_creation_repeated_under_another_name() {
+    let options = with(repeated);
+    let reference = references().into_iter().next().unwrap();
+    let points = reference.points();
+    let wrong = points
+        .iter()
+        .find_map(|point| reference.with(&[point], &options));
+    println!("{}", wrong.expect("no fault shows the mistake"));
+}
