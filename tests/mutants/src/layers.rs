@@ -88,7 +88,26 @@ pub const LAYERS: &[Layer] = &[
     ),
     whole(
         "adapters",
-        &["-p", "remediation-adapters", "--features", "simulation"],
+        &[
+            "-p",
+            "remediation-adapters",
+            "--features",
+            "simulation",
+            "--lib",
+        ],
+        "adapters/src/lib.rs",
+        20,
+    ),
+    whole(
+        "adapters (simulated API server)",
+        &[
+            "-p",
+            "remediation-adapters",
+            "--features",
+            "simulation",
+            "--test",
+            "*",
+        ],
         "adapters/src/lib.rs",
         20,
     ),

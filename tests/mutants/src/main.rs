@@ -5,6 +5,7 @@
 //! cargo run -p known-bugs -- --shard 0/4      # a quarter of it
 //! cargo run -p known-bugs -- --only lease     # those whose names hold a word, whatever is recorded
 //! cargo run -p known-bugs -- --all            # all anew
+//! cargo run -p known-bugs -- --up-to app      # without the layers after this one
 //! cargo run -p known-bugs -- --table          # only writes the page
 //! ```
 //!
@@ -29,6 +30,7 @@ struct Asked {
     only: Option<String>,
     all: bool,
     table: bool,
+    up_to: Option<String>,
     scratch: Option<PathBuf>,
 }
 
@@ -37,7 +39,7 @@ fn main() -> ExitCode {
         Ok(asked) => asked,
         Err(problem) => {
             eprintln!(
-                "{problem}; known are --shard K/N, --only WORD, --all, --table, --scratch FOLDER"
+                "{problem}; known are --shard K/N, --only WORD, --up-to LAYER, --all, --table, --scratch FOLDER"
             );
             return ExitCode::from(2);
         }
@@ -58,6 +60,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Asked, String> {
         only: None,
         all: false,
         table: false,
+        up_to: None,
         scratch: None,
     };
     while let Some(argument) = arguments.next() {
@@ -68,6 +71,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Asked, String> {
         match argument.as_str() {
             "--shard" => asked.shard = shard(&value()?)?,
             "--only" => asked.only = Some(value()?),
+            "--up-to" => asked.up_to = Some(value()?),
             "--scratch" => asked.scratch = Some(value()?.into()),
             "--all" => asked.all = true,
             "--table" => asked.table = true,
@@ -107,7 +111,7 @@ fn run(asked: &Asked) -> io::Result<bool> {
         for (number, bug) in due.iter().enumerate() {
             let began = Instant::now();
             scratch.plant(bug)?;
-            let verdict = judge(&scratch, bug);
+            let verdict = judge(&scratch, bug, asked.up_to.as_deref());
             scratch.mend(bug)?;
             let Some(verdict) = verdict? else {
                 println!("{} DOES NOT COMPILE", bug.name);
@@ -146,7 +150,7 @@ fn is_due(asked: &Asked, bug: &Bug, results: &Results) -> bool {
 }
 
 /// Runs layer after layer until one fails. None if the patched code does not compile.
-fn judge(scratch: &Scratch, bug: &Bug) -> io::Result<Option<Verdict>> {
+fn judge(scratch: &Scratch, bug: &Bug, up_to: Option<&str>) -> io::Result<Option<Verdict>> {
     let verdict = |layer: &str, tests: &[String]| {
         Some(Verdict {
             fingerprint: bug.fingerprint.clone(),
@@ -155,7 +159,11 @@ fn judge(scratch: &Scratch, bug: &Bug) -> io::Result<Option<Verdict>> {
             others: tests.len().saturating_sub(1),
         })
     };
-    for layer in LAYERS {
+    let last = up_to.and_then(|name| LAYERS.iter().position(|layer| layer.name == name));
+    for layer in LAYERS
+        .iter()
+        .take(last.map_or(LAYERS.len(), |last| last + 1))
+    {
         if !layer.applies(bug, scratch.root()) {
             continue;
         }

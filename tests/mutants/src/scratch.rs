@@ -92,11 +92,10 @@ impl Scratch {
             .current_dir(&self.root)
             .stderr(output.try_clone()?)
             .stdout(output)
+            // Never one that is shared: cargo takes equal paths within two workspaces for the same package.
+            .env("CARGO_TARGET_DIR", self.root.join("target"))
             // A group of its own, so that the tests end with the cargo that started them.
             .process_group(0);
-        if std::env::var_os("CARGO_TARGET_DIR").is_none() {
-            command.env("CARGO_TARGET_DIR", self.root.join("target"));
-        }
         let mut child = command.spawn()?;
         let began = Instant::now();
         let status = loop {
