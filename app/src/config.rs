@@ -135,7 +135,10 @@ pub(crate) fn load(file: Option<&Path>, given: &[Given]) -> Result<Configuration
 }
 
 /// The configuration from all that was given, the last one of a field wins; or everything that is wrong with it.
-pub(crate) fn assemble(given: &[Given], mut problems: Vec<Problem>) -> Result<Configuration, Vec<Problem>> {
+pub(crate) fn assemble(
+    given: &[Given],
+    mut problems: Vec<Problem>,
+) -> Result<Configuration, Vec<Problem>> {
     let mut chosen: BTreeMap<&str, (&Given, Value)> = BTreeMap::new();
     for given in given {
         match given.field.kind.check(&given.raw) {

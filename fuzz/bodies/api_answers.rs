@@ -19,7 +19,11 @@ pub fn run(data: &[u8]) {
     let head = String::from_utf8_lossy(head);
     let (code, retry_after) = head.split_once(' ').unwrap_or((&head, ""));
     let code: u16 = code.trim().parse().unwrap_or(500);
-    refused(code, Some(retry_after).filter(|text| !text.is_empty()), body);
+    refused(
+        code,
+        Some(retry_after).filter(|text| !text.is_empty()),
+        body,
+    );
     if let Ok(wire) = serde_json::from_slice::<RequestWire>(body) {
         request(wire);
     }

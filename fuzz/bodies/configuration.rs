@@ -20,7 +20,10 @@ pub fn run(data: &[u8]) {
             assert!(!problems.is_empty(), "refused without a reason");
             for problem in &problems {
                 let told = problem.to_string();
-                assert!(!problem.place.is_empty() && !problem.what.is_empty(), "{told}");
+                assert!(
+                    !problem.place.is_empty() && !problem.what.is_empty(),
+                    "{told}"
+                );
             }
         }
     }

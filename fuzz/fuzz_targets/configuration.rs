@@ -1,5 +1,8 @@
 #![no_main]
-#![allow(dead_code, reason = "the binary's own sources; only the parser is called")]
+#![allow(
+    dead_code,
+    reason = "the binary's own sources; only the parser is called"
+)]
 
 // The parser lives in the binary, which cannot be linked: its sources are compiled here as they are.
 #[path = "../../app/src"]

@@ -50,16 +50,11 @@ const fn whole(
 /// All layers, the cheapest first.
 pub const LAYERS: &[Layer] = &[
     core(
-        "core unit",
-        &["-p", "remediation-core", "--lib"],
-        "core/src/lib.rs",
-        10,
-    ),
-    core(
-        "lifecycle",
+        "core",
         &[
             "-p",
             "remediation-core",
+            "--lib",
             "--test",
             "lifecycle",
             "--test",
