@@ -6,6 +6,7 @@
 //! cargo run -p known-bugs -- --only lease     # those whose names hold a word, whatever is recorded
 //! cargo run -p known-bugs -- --all            # all anew
 //! cargo run -p known-bugs -- --up-to app      # without the layers after this one
+//! cargo run -p known-bugs -- --in core/       # those that change a file of this folder
 //! cargo run -p known-bugs -- --table          # only writes the page
 //! ```
 //!
@@ -32,6 +33,8 @@ struct Asked {
     all: bool,
     table: bool,
     up_to: Option<String>,
+    within: Option<String>,
+    target: Option<PathBuf>,
     scratch: Option<PathBuf>,
 }
 
@@ -40,7 +43,7 @@ fn main() -> ExitCode {
         Ok(asked) => asked,
         Err(problem) => {
             eprintln!(
-                "{problem}; known are --shard K/N, --only WORD, --up-to LAYER, --all, --table, --scratch FOLDER"
+                "{problem}; known are --shard K/N, --only WORD, --in FOLDER, --up-to LAYER, --all, --table, --scratch FOLDER, --target FOLDER"
             );
             return ExitCode::from(2);
         }
@@ -62,6 +65,8 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Asked, String> {
         all: false,
         table: false,
         up_to: None,
+        within: None,
+        target: None,
         scratch: None,
     };
     while let Some(argument) = arguments.next() {
@@ -73,6 +78,8 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Asked, String> {
             "--shard" => asked.shard = shard(&value()?)?,
             "--only" => asked.only = Some(value()?),
             "--up-to" => asked.up_to = Some(value()?),
+            "--in" => asked.within = Some(value()?),
+            "--target" => asked.target = Some(value()?.into()),
             "--scratch" => asked.scratch = Some(value()?.into()),
             "--all" => asked.all = true,
             "--table" => asked.table = true,
@@ -110,7 +117,7 @@ fn run(asked: &Asked) -> io::Result<bool> {
             .scratch
             .clone()
             .unwrap_or_else(|| workspace().join("target").join(folder));
-        let scratch = Scratch::at(&folder)?;
+        let scratch = Scratch::at(&folder, asked.target.clone())?;
         let mut sound = BTreeSet::new();
         for (number, bug) in due.iter().enumerate() {
             let began = Instant::now();
@@ -141,6 +148,13 @@ fn run(asked: &Asked) -> io::Result<bool> {
 
 fn is_due(asked: &Asked, bug: &Bug, results: &Results) -> bool {
     if asked.table {
+        return false;
+    }
+    if asked
+        .within
+        .as_ref()
+        .is_some_and(|folder| !bug.touches(folder))
+    {
         return false;
     }
     if let Some(word) = &asked.only {

@@ -19,6 +19,7 @@ const MOST_MEMORY: u64 = 10_000_000;
 /// A copy of the workspace.
 pub struct Scratch {
     root: PathBuf,
+    target: PathBuf,
 }
 
 /// What came of a layer.
@@ -36,13 +37,15 @@ pub enum Ran {
 
 impl Scratch {
     /// Makes the copy in this folder, or brings it up to date. What is equal is not written, so that builds there are
-    /// incremental.
+    /// incremental; they go to `target`, by default a folder in the copy. It must not be shared with another workspace:
+    /// cargo takes equal paths within two workspaces for the same package.
     ///
     /// # Errors
     /// If a file cannot be read or written.
-    pub fn at(root: &Path) -> io::Result<Self> {
+    pub fn at(root: &Path, target: Option<PathBuf>) -> io::Result<Self> {
         mirror(&workspace(), root)?;
         Ok(Self {
+            target: target.unwrap_or_else(|| root.join("target")),
             root: root.to_path_buf(),
         })
     }
@@ -92,8 +95,7 @@ impl Scratch {
             .current_dir(&self.root)
             .stderr(output.try_clone()?)
             .stdout(output)
-            // Never one that is shared: cargo takes equal paths within two workspaces for the same package.
-            .env("CARGO_TARGET_DIR", self.root.join("target"))
+            .env("CARGO_TARGET_DIR", &self.target)
             // A group of its own, so that the tests end with the cargo that started them.
             .process_group(0);
         let mut child = command.spawn()?;
