@@ -60,9 +60,9 @@ fn new_child(kind: ChildKind) -> Call {
     }))
 }
 
-async fn made(call: Call, answer: Value) -> (Outcome, Vec<(String, String, Value)>) {
+async fn made(call: &Call, answer: Value) -> (Outcome, Vec<(String, String, Value)>) {
     let (calls, sent) = calls(answer);
-    let outcome = calls.call(&web(), &call).await;
+    let outcome = calls.call(&web(), call).await;
     let sent = sent.lock().unwrap().clone();
     (outcome, sent)
 }
@@ -70,7 +70,7 @@ async fn made(call: Call, answer: Value) -> (Outcome, Vec<(String, String, Value
 #[tokio::test]
 async fn a_child_is_created_owned_and_controlled_by_its_request_and_a_notification_is_not_owned() {
     let answer = json!({ "metadata": { "name": "web-x", "uid": "c-1", "resourceVersion": "7" } });
-    let (outcome, sent) = made(new_child(ChildKind::AIAnalysis), answer.clone()).await;
+    let (outcome, sent) = made(&new_child(ChildKind::AIAnalysis), answer.clone()).await;
     assert!(matches!(outcome, Outcome::Child(child) if child.uid == "c-1"));
     let (method, path, body) = &sent[0];
     assert_eq!(method, "POST");
@@ -84,7 +84,7 @@ async fn a_child_is_created_owned_and_controlled_by_its_request_and_a_notificati
             "name": "web", "uid": "u-1", "controller": true, "blockOwnerDeletion": true }])
     );
     assert_eq!(body["metadata"]["labels"], json!({ REQUEST_LABEL: "web" }));
-    let (_, sent) = made(new_child(ChildKind::NotificationRequest), answer).await;
+    let (_, sent) = made(&new_child(ChildKind::NotificationRequest), answer).await;
     assert_eq!(sent[0].2["metadata"]["ownerReferences"], Value::Null);
 }
 
@@ -102,7 +102,7 @@ async fn a_status_write_carries_the_version_and_the_uid_that_it_was_decided_from
     }));
     let answer =
         json!({ "metadata": { "name": "web", "namespace": "shop", "resourceVersion": "42" } });
-    let (outcome, sent) = made(call, answer).await;
+    let (outcome, sent) = made(&call, answer).await;
     assert!(matches!(outcome, Outcome::Request(request) if request.resource_version == "42"));
     let (method, path, body) = &sent[0];
     assert_eq!(method, "PATCH");
@@ -119,7 +119,7 @@ async fn a_deletion_carries_uid_and_version_and_leaves_the_rest_to_the_garbage_c
     };
     let child = Call::DeleteChild(seen(ChildKind::RemediationProcessing));
     for (call, uid, version) in [(request, "u-1", "9"), (child, "c-1", "7")] {
-        let (outcome, sent) = made(call, json!({})).await;
+        let (outcome, sent) = made(&call, json!({})).await;
         assert_eq!(outcome, Outcome::Deleted);
         let (method, _, body) = &sent[0];
         assert_eq!(method, "DELETE");
@@ -140,7 +140,7 @@ async fn ownership_is_given_back_beside_the_other_owners_and_only_as_it_was_seen
             "ownerReferences": [other, stale] } })
     };
     let call = Call::RestoreOwnership(seen(ChildKind::WorkflowExecution));
-    let (outcome, sent) = made(call.clone(), object("c-1", "7")).await;
+    let (outcome, sent) = made(&call, object("c-1", "7")).await;
     assert!(matches!(outcome, Outcome::Child(_)));
     let metadata = &sent[1].2["metadata"];
     assert_eq!(
@@ -156,7 +156,7 @@ async fn ownership_is_given_back_beside_the_other_owners_and_only_as_it_was_seen
         json!({ REQUEST_LABEL: "web", REQUEST_UID_LABEL: "u-1" })
     );
     for changed in [object("c-2", "7"), object("c-1", "8")] {
-        let (outcome, sent) = made(call.clone(), changed).await;
+        let (outcome, sent) = made(&call, changed).await;
         assert!(matches!(outcome, Outcome::Failed(failure) if failure.code == 409));
         assert_eq!(sent.len(), 1, "nothing is written");
     }
