@@ -197,9 +197,9 @@ fn judge(
                 }
             }
         }
-        scratch.plant(bug)?;
+        let before = scratch.plant(bug)?;
         let ran = scratch.run(layer);
-        scratch.mend(bug)?;
+        scratch.mend(before)?;
         match ran? {
             Ran::Passed => {}
             Ran::Failed(tests) if tests.is_empty() => {

@@ -56,26 +56,29 @@ impl Scratch {
         &self.root
     }
 
-    /// Plants a bug; the files as they were come back by [`Scratch::mend`].
+    /// Plants a bug, and returns the files as they were, for [`Scratch::mend`].
     ///
     /// # Errors
     /// If the patch does not apply, or a file cannot be written.
-    pub fn plant(&self, bug: &Bug) -> io::Result<()> {
+    pub fn plant(&self, bug: &Bug) -> io::Result<Vec<(PathBuf, String)>> {
+        let mut before = Vec::new();
         for change in &bug.changes {
-            let text = fs::read_to_string(self.root.join(&change.path))?;
-            let text = change.apply(&text).map_err(io::Error::other)?;
-            fs::write(self.root.join(&change.path), text)?;
+            let path = self.root.join(&change.path);
+            let text = fs::read_to_string(&path)?;
+            let changed = change.apply(&text).map_err(io::Error::other)?;
+            before.push((path, text));
+            fs::write(self.root.join(&change.path), changed)?;
         }
-        Ok(())
+        Ok(before)
     }
 
-    /// Takes the bug out again.
+    /// Takes a bug out again.
     ///
     /// # Errors
     /// If a file cannot be written.
-    pub fn mend(&self, bug: &Bug) -> io::Result<()> {
-        for change in &bug.changes {
-            fs::copy(workspace().join(&change.path), self.root.join(&change.path))?;
+    pub fn mend(&self, before: Vec<(PathBuf, String)>) -> io::Result<()> {
+        for (path, text) in before {
+            fs::write(path, text)?;
         }
         Ok(())
     }
