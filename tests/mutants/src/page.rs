@@ -15,8 +15,8 @@ const HEAD: &str = "\
 
 # Known bugs, planted
 
-Bugs that systems like this one have really had, each as a patch in `tests/mutants/`. Each was planted in a scratch copy
-of the workspace, and the layers of tests were run on it, the cheapest first, until one failed. How that is done, and
+Bugs that systems like this one have really had, each as a patch in `tests/mutants/`. One after the other is planted in a
+scratch copy of the workspace, and the layers of tests are run on it, the cheapest first, until one fails. How that is done, and
 what it does not tell, is in [mutants.md](mutants.md).
 ";
 
@@ -39,10 +39,18 @@ pub fn render(bugs: &[Bug], results: &Results) -> String {
         .filter(|(l, _)| !l.is_empty())
         .map(|(_, n)| n)
         .sum();
+    let planted: usize = caught.values().sum();
     add(
         &mut page,
-        format_args!("| all | {total} of {} |\n", bugs.len()),
+        format_args!("| all | {total} of the {planted} planted |\n"),
     );
+    let waiting = bugs.len().saturating_sub(planted);
+    if waiting > 0 {
+        add(
+            &mut page,
+            format_args!("\n{waiting} more have a patch and were not planted yet.\n"),
+        );
+    }
     page.push_str("\n| bug | seen in | breaks | caught first by |\n|---|---|---|---|\n");
     for bug in bugs {
         let by = match results.get(&bug.name) {
