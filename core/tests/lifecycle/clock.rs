@@ -75,6 +75,7 @@ fn stored_times_never_go_back() {
     let status = world.status();
     assert!(status.completion_time >= status.start_time);
     assert!(status.history.is_sorted_by_key(|entry| entry.time));
+    assert_eq!(status.history_dropped, None, "S35: all of it is there");
 }
 
 #[test]
