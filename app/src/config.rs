@@ -7,7 +7,7 @@
 #[cfg(test)]
 mod docs;
 pub(crate) mod fields;
-mod file;
+pub(crate) mod file;
 pub(crate) mod flags;
 mod tree;
 mod values;
@@ -137,7 +137,11 @@ pub(crate) fn load(file: Option<&Path>, given: &[Given]) -> Result<Configuration
     assemble(&all, problems)
 }
 
-fn assemble(given: &[Given], mut problems: Vec<Problem>) -> Result<Configuration, Vec<Problem>> {
+/// The configuration from all that was given, the last one of a field wins; or everything that is wrong with it.
+pub(crate) fn assemble(
+    given: &[Given],
+    mut problems: Vec<Problem>,
+) -> Result<Configuration, Vec<Problem>> {
     let mut chosen: BTreeMap<&str, (&Given, Value)> = BTreeMap::new();
     for given in given {
         match given.field.kind.check(&given.raw) {
@@ -218,6 +222,14 @@ pub(crate) fn refuse(problems: &[Problem]) -> Failure {
 /// The field of this path.
 pub(crate) fn field(path: &str) -> Option<&'static Field> {
     FIELDS.iter().find(|field| field.path == path)
+}
+
+#[cfg(test)]
+#[path = "../../fuzz/bodies"]
+#[allow(unreachable_pub, reason = "shared with the fuzz target")]
+mod fuzz {
+    pub(crate) mod configuration;
+    pub(crate) mod corpus;
 }
 
 #[cfg(test)]
@@ -332,5 +344,10 @@ mod tests {
             );
         }
         assert_eq!(text.len(), 13, "{text:#?}");
+    }
+
+    #[test]
+    fn the_corpus_of_the_fuzzer_is_read_or_refused_with_a_reason() {
+        fuzz::corpus::replay("configuration", fuzz::configuration::run);
     }
 }

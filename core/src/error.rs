@@ -234,8 +234,12 @@ fn classify_forbidden(failure: &ApiFailure) -> Cause {
     }
 }
 
+/// The longest wait that a server can ask for: a larger number is a mistake, and what is refused must be tried again
+/// within the life of a process.
+const LONGEST_ASKED: GoDuration = GoDuration::from_mins(60);
+
 /// How long to wait after the n-th refusal in a row (from 1): 5 s, 10 s, then 30 s, and never less than the
-/// server asked for. Up to a fifth is added so that many requests do not come back at the same moment; the
+/// server asked for, an hour at most. Up to a fifth is added so that many requests do not come back at the same moment; the
 /// addition is drawn from a hash of `who`, so that the same input always waits the same time.
 #[must_use]
 pub fn backoff(tries: u32, retry_after: Option<GoDuration>, who: &str) -> GoDuration {
@@ -246,7 +250,7 @@ pub fn backoff(tries: u32, retry_after: Option<GoDuration>, who: &str) -> GoDura
     };
     let draw = i64::from_str_radix(&names::hash(&format!("{who}/{tries}"), 4), 16).unwrap_or(0);
     let jittered = GoDuration::from_millis(base + base * draw / (5 * 65_536));
-    retry_after.map_or(jittered, |asked| asked.max(jittered))
+    retry_after.map_or(jittered, |asked| asked.min(LONGEST_ASKED).max(jittered))
 }
 
 #[cfg(test)]
@@ -351,5 +355,7 @@ mod tests {
         let minute = GoDuration::from_mins(1);
         assert_eq!(backoff(1, Some(minute), "u"), minute);
         assert!(backoff(3, Some(GoDuration::from_secs(1)), "u") >= GoDuration::from_secs(30));
+        let forever = GoDuration::from_secs(i64::MAX);
+        assert_eq!(backoff(1, Some(forever), "u"), GoDuration::from_mins(60));
     }
 }

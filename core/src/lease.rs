@@ -181,6 +181,22 @@ mod tests {
     }
 
     #[test]
+    fn the_clock_of_the_holder_is_not_believed() {
+        // It was renewed a moment ago, by a holder whose clock is an hour behind.
+        let mut seen = held_by("a", 0);
+        seen.record.renewed = Some(Time::at(at(-3600)));
+        let timing = LeaseTiming::default();
+        assert_eq!(
+            decide_lease(Some(&seen), "b", at(1), &timing),
+            LeaseAction::WaitUntil(at(3))
+        );
+        // And it is taken from one whose clock is an hour ahead.
+        seen.record.renewed = Some(Time::at(at(3600)));
+        let taken = decide_lease(Some(&seen), "b", at(10), &timing);
+        assert!(matches!(taken, LeaseAction::Replace(_)), "{taken:?}");
+    }
+
+    #[test]
     fn a_released_lease_is_taken_at_once() {
         let seen = Sighting {
             record: released(&held_by("a", 0).record, at(1)),

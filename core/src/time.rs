@@ -25,9 +25,10 @@ impl Time {
     /// From milliseconds since the Unix epoch, held within the years that a timestamp can express.
     #[must_use]
     pub fn from_millis(millis: i64) -> Self {
+        // Whole seconds: the milliseconds of the very last one are already too many for a timestamp.
         let held = millis.clamp(
-            Timestamp::MIN.as_millisecond() + 1,
-            Timestamp::MAX.as_millisecond(),
+            1000 * Timestamp::MIN.as_second() + 1000,
+            1000 * Timestamp::MAX.as_second(),
         );
         Self(Timestamp::from_millisecond(held).unwrap_or(Timestamp::UNIX_EPOCH))
     }
@@ -306,6 +307,17 @@ mod tests {
         assert!(stored.moment() <= moment);
         let whole = Time::at("2026-03-01T12:00:00Z".parse().unwrap());
         assert_eq!(whole.to_string(), "2026-03-01T12:00:00.000Z");
+    }
+
+    #[test]
+    fn a_time_beyond_all_years_is_the_last_one_and_not_the_epoch() {
+        let now: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
+        let forever = GoDuration::from_secs(i64::MAX);
+        assert!(Time::at(now).plus(forever).moment() > now);
+        assert!(Time::from_millis(i64::MAX).to_string().starts_with("9999-"));
+        assert!(Time::from_millis(i64::MIN).moment() < Timestamp::UNIX_EPOCH);
+        assert_eq!(Time::at(Timestamp::MAX), Time::from_millis(i64::MAX));
+        assert_eq!(Time::at(Timestamp::MIN), Time::from_millis(i64::MIN));
     }
 
     #[test]

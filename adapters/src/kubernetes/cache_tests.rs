@@ -156,3 +156,20 @@ fn an_older_list_takes_the_progress_back() {
         "a restored etcd"
     );
 }
+
+#[test]
+fn a_request_is_counted_in_the_phase_that_it_is_in_alone() {
+    let (mut cache, requests) = (Cache::default(), source(Watched::Request));
+    let in_phase = |phase, version| {
+        let mut request = request("web", "u-1", version);
+        request.status.phase = Some(remediation_core::phase::PhaseWord::Known(phase));
+        request
+    };
+    let count = |cache: &Cache, phase| cache.active().get(&phase).copied().unwrap_or(0);
+    cache.request_seen(&requests, in_phase(Phase::Processing, "5"));
+    cache.request_seen(&requests, in_phase(Phase::Analyzing, "6"));
+    assert_eq!(count(&cache, Phase::Processing), 0);
+    assert_eq!(count(&cache, Phase::Analyzing), 1);
+    cache.request_gone(&requests, &ObjectName::new("shop", "web"), 7);
+    assert_eq!(count(&cache, Phase::Analyzing), 0);
+}

@@ -279,3 +279,7 @@ fn request_outcome(wire: read::RequestWire) -> Result<Outcome, ApiFailure> {
         Err(error) => Err(failure::unreadable("a call", &error)),
     }
 }
+
+#[cfg(test)]
+#[path = "calls_tests.rs"]
+mod tests;

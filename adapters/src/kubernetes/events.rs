@@ -176,6 +176,34 @@ impl Limiter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::SteadyClock;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_event_for_which_there_is_no_room_is_dropped_and_counted() {
+        let nobody = tower::service_fn(|_: http::Request<kube::client::Body>| async {
+            Ok::<_, std::io::Error>(http::Response::new(kube::client::Body::empty()))
+        });
+        let (client, metrics) = (Client::new(nobody, "default"), Metrics::new());
+        let start = Timestamp::from_second(1_000_000).unwrap();
+        let clock = Arc::new(SteadyClock::starting_at(start));
+        let (announcer, poster) = announcer(client, clock, metrics.clone(), "test");
+        let event = Event {
+            severity: EventSeverity::Normal,
+            reason: "RemediationCompleted",
+            note: String::new(),
+        };
+        for n in 0..=QUEUE {
+            let request = Identity {
+                uid: format!("u-{n}"),
+                ..Identity::default()
+            };
+            announcer.publish(&request, &event);
+        }
+        assert!(metrics.render().contains("events_dropped_total 1"));
+        drop(poster);
+        announcer.publish(&Identity::default(), &event);
+        assert!(metrics.render().contains("events_dropped_total 2"));
+    }
 
     #[test]
     fn a_request_may_burst_and_then_one_event_a_minute() {

@@ -94,7 +94,7 @@ impl Sink<ChildWire> for Notes {
         1
     }
     fn keep(&self, object: ChildWire) -> Option<ChildWire> {
-        Some(object)
+        (object.metadata.name != "unreadable").then_some(object)
     }
     fn listed(&self, objects: Vec<ChildWire>, version: u64, _: u64) {
         self.note(format!("listed {} at {version}", objects.len()));
@@ -168,6 +168,13 @@ async fn pages_are_handed_on_as_one_list_and_events_follow() {
     assert!(asked[1].contains("continue=next"));
     assert!(asked[2].contains("watch=true") && asked[2].contains("resourceVersion=50"));
     assert!(asked[2].contains("allowWatchBookmarks=true"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_that_cannot_be_read_keeps_no_other_out_of_a_list() {
+    let page = page("50", None, &["a", "unreadable", "b"]);
+    let (noted, _) = watched(vec![answer(&[page], false)], 5).await;
+    assert_eq!(noted, ["listed 2 at 50"], "S31");
 }
 
 #[tokio::test(start_paused = true)]

@@ -324,6 +324,24 @@ mod tests {
     }
 
     #[test]
+    fn a_transition_is_counted_from_where_it_came_to_where_it_went() {
+        let metrics = Metrics::new();
+        metrics.transition(Phase::Processing, Phase::Analyzing);
+        let text = metrics.render();
+        let line = "phase_transitions_total{from=\"Processing\",to=\"Analyzing\"} 1";
+        assert!(text.contains(line), "{text}");
+    }
+
+    #[test]
+    fn a_phase_that_nothing_is_in_any_more_counts_none() {
+        let metrics = Metrics::new();
+        metrics.active(&BTreeMap::from([(Phase::Analyzing, 2)]));
+        assert!(metrics.render().contains("active{phase=\"Analyzing\"} 2"));
+        metrics.active(&BTreeMap::new());
+        assert!(metrics.render().contains("active{phase=\"Analyzing\"} 0"));
+    }
+
+    #[test]
     fn two_operators_do_not_count_together() {
         let (one, other) = (Metrics::new(), Metrics::new());
         one.status_update_success();

@@ -33,7 +33,8 @@ pub(super) fn read(path: &Path, problems: &mut Vec<Problem>) -> Vec<Given> {
     }
 }
 
-fn parse(text: &str, file: &str, problems: &mut Vec<Problem>) -> Vec<Given> {
+/// The same from the text of a file; `file` is only for messages.
+pub(crate) fn parse(text: &str, file: &str, problems: &mut Vec<Problem>) -> Vec<Given> {
     let nothing = text
         .lines()
         .all(|line| matches!(line.trim_start().as_bytes().first(), None | Some(b'#')));

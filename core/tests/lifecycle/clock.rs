@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::world::World;
 use crate::world::api::{creates_a, records, unavailable};
-use crate::world::children::{AIA, RP, completed_processing};
+use crate::world::children::{AIA, RP, completed_processing, ready};
 
 #[test]
 fn a_jump_forward_passes_the_deadlines_that_it_passes() {
@@ -75,6 +75,22 @@ fn stored_times_never_go_back() {
     let status = world.status();
     assert!(status.completion_time >= status.start_time);
     assert!(status.history.is_sorted_by_key(|entry| entry.time));
+    assert_eq!(status.history_dropped, None, "S35: all of it is there");
+}
+
+#[test]
+fn history_goes_on_from_its_last_entry_where_that_is_a_little_ahead() {
+    let mut world = World::until(Phase::Analyzing);
+    world.now -= SignedDuration::from_secs(3);
+    // A hand took the starts away, so that they are set anew by the clock that went back.
+    world.edit_unseen(|status| (status.start_time, status.phase_start_time) = (None, None));
+    world.says(AIA, ready());
+    assert_eq!(world.phase(), Phase::WorkflowPlanning);
+    let history = &world.status().history;
+    assert!(
+        history.is_sorted_by_key(|entry| entry.time),
+        "S8: {history:?}"
+    );
 }
 
 #[test]

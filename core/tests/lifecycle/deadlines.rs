@@ -77,6 +77,11 @@ fn a_result_seen_at_the_deadline_wins_over_it() {
         world.now = world.status().next_deadline.unwrap().moment();
         world.says(kind, result);
         assert_eq!(world.phase(), to);
+        assert_eq!(
+            world.status().timeout_phase,
+            None,
+            "S13: it did not time out"
+        );
     }
 }
 

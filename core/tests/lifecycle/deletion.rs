@@ -5,9 +5,9 @@ use remediation_core::pass::Call;
 use remediation_core::phase::{Phase, PhaseWord};
 use serde_json::json;
 
-use crate::world::World;
-use crate::world::api::{forbidden, records, unavailable};
+use crate::world::api::{forbidden, notifies, records, unavailable};
 use crate::world::children::{RP, WFE, completed_processing};
+use crate::world::{Reply, World};
 
 fn deletes_the_request(call: &Call) -> bool {
     matches!(call, Call::DeleteRequest { .. })
@@ -62,6 +62,36 @@ fn a_request_that_failed_is_retained_the_same_way() {
     assert!(world.request.is_some());
     world.run_for_secs(1);
     assert!(world.request.is_none());
+}
+
+#[test]
+fn the_time_to_live_counts_from_the_end_not_from_the_failure() {
+    let mut world = World::until(Phase::Processing);
+    // The escalation cannot be created at first, so that Failed is recorded later than the failure.
+    world.fault(notifies, Reply::Refuse(unavailable()), Some(2));
+    world.says(RP, json!({ "phase": "Failed" }));
+    let failed = world.status().failure_time.unwrap().moment();
+    world.run_for_secs(60);
+    let ended = world.status().completion_time.unwrap().moment();
+    assert!(ended > failed + SignedDuration::from_secs(5));
+    let day = SignedDuration::from_secs(86_400);
+    world.run_until(ended + day - SignedDuration::from_nanos(1));
+    world.reconcile();
+    assert!(world.request.is_some(), "S25");
+    world.run_until(ended + day);
+    assert!(world.request.is_none());
+}
+
+#[test]
+fn a_completed_request_stays_completed_whatever_its_spec_says_by_now() {
+    let mut world = World::until(Phase::Completed);
+    let status = world.status().clone();
+    let spec = &mut world.request.as_mut().unwrap().spec;
+    spec.targeting_data = None;
+    spec.ttl_seconds_after_finished = Some(-5);
+    spec.timeouts = Some(serde_json::from_value(json!({ "overall": "soon" })).unwrap());
+    world.reconcile();
+    assert_eq!(*world.status(), status, "S7");
 }
 
 #[test]

@@ -40,6 +40,10 @@ fn configuration_overrides_the_default_and_the_request_overrides_both() {
     world.settings = minutes(7);
     world.proceed_to(Phase::Analyzing);
     assert_eq!(minutes_left(&world), 3);
+    world.says(AIA, json!({ "phase": "Investigating" }));
+    world.run_for_secs(180);
+    let message = world.status().message.clone().unwrap();
+    assert!(message.contains("did not end within 3m;"), "S13: {message}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Answers that are not success: each category has one consequence, every retry its wait, and every trouble a word.
 
 use remediation_core::error::ApiFailure;
-use remediation_core::pass::Call;
+use remediation_core::pass::{Call, Step};
 use remediation_core::phase::Phase;
 use remediation_core::time::GoDuration;
 use serde_json::json;
@@ -225,6 +225,33 @@ fn e_a_stale_status_is_never_written_over_a_newer_one() {
     }
     assert_eq!(world.phase(), Phase::Analyzing);
     assert_eq!(world.calls(|call| *call == Call::ReadRequest), 1, "S17");
+}
+
+#[test]
+fn e_after_a_conflict_the_newer_status_decides_and_nothing_of_the_older_one_is_written() {
+    let mut world = World::until(Phase::Processing);
+    let stale = remediation_core::decide::State {
+        request: world.request.clone().unwrap(),
+        ..remediation_core::decide::State::default()
+    };
+    world.write_status(&world.key_of(RP), completed_processing());
+    let children = world.objects.values().map(|o| o.child.clone()).collect();
+    // Another replica has failed it meanwhile.
+    world.says(RP, json!({ "phase": "Failed" }));
+    let ended = world.status().clone();
+    let mut pass = remediation_core::pass::Pass::new(stale, children);
+    loop {
+        match pass.next(world.now) {
+            Step::Call(call) => {
+                let outcome = world.apply(&call);
+                pass.learn(outcome, world.now);
+            }
+            Step::Announce(_) => {}
+            Step::Done(_) => break,
+        }
+    }
+    assert_eq!(*world.status(), ended, "S7, S17");
+    assert_eq!(world.count(AIA), 0, "what the stale view created is swept");
 }
 
 #[test]

@@ -76,3 +76,46 @@ async fn a_leader_that_cannot_renew_stops_before_another_begins() {
     first.stop().await;
     second.stop().await;
 }
+
+/// Who holds the Lease; nobody after it was released.
+async fn holder(world: &World) -> Option<String> {
+    let leases: Api<k8s_openapi::api::coordination::v1::Lease> =
+        Api::namespaced(world.client.clone(), "kube-system");
+    let lease = leases.get("remediation-orchestrator").await.unwrap();
+    lease.spec.and_then(|spec| spec.holder_identity)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_standby_that_stops_leaves_the_lease_to_its_holder() {
+    let world = World::new().await;
+    let first = world.operator(elected("a"));
+    first.synced().await;
+    let second = world.operator(elected("b"));
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    second.stop().await;
+    assert_eq!(holder(&world).await.as_deref(), Some("a"));
+    assert!(first.health.is_leading());
+    first.stop().await;
+    assert_eq!(holder(&world).await, None, "released by its holder");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_standbys_that_reach_for_a_lease_at_once_one_gets_it() {
+    let world = World::new().await;
+    let first = world.operator(elected("a"));
+    first.synced().await;
+    let standbys = [world.operator(elected("b")), world.operator(elected("c"))];
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    first.task.abort();
+    let leading = || standbys.iter().filter(|s| s.health.is_leading()).count();
+    let mut led = 0;
+    for _ in 0..3000 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        assert!(leading() <= 1, "two leaders at once");
+        led += leading();
+    }
+    assert!(led > 0, "nobody took over");
+    for standby in standbys {
+        standby.stop().await;
+    }
+}

@@ -261,3 +261,28 @@ impl World {
             .unwrap()
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_created_again_does_not_wait_for_what_was_refused_to_the_earlier_one() {
+    let world = World::new().await;
+    let operator = world.operator(OperatorSettings::default());
+    operator.synced().await;
+    world.faults(|request| match request.verb.as_str() {
+        "create" if request.resource == "remediationprocessings" => {
+            refusal(503, "ServiceUnavailable")
+        }
+        _ => Intercept::Pass,
+    });
+    world.ask("web", alert()).await;
+    // The third refusal in a row is waited for thirty seconds.
+    tokio::time::sleep(Duration::from_secs(22)).await;
+    world.server.set_interceptor(None);
+    let delete = kube::api::DeleteParams::default();
+    world.requests().delete("web", &delete).await.unwrap();
+    world.ask("web", alert()).await;
+    let asked = world.clock.now();
+    world.reaches("web", Phase::Processing).await;
+    let took = world.clock.now().duration_since(asked);
+    assert!(took <= SignedDuration::from_secs(2), "{took}");
+    operator.stop().await;
+}

@@ -1,0 +1,39 @@
+//! The inputs that fuzzing found worth keeping, run through the same bodies as in `fuzz/`, without a fuzzer. Those of the
+//! configuration file are run in `app/src/config.rs`: its parser lives in the binary.
+
+#![allow(
+    unreachable_pub,
+    clippy::expect_used,
+    reason = "the bodies belong to the fuzz targets, where they are public and fail by panicking"
+)]
+
+#[path = "../../fuzz/bodies"]
+mod bodies {
+    pub(crate) mod api_answers;
+    pub(crate) mod child_status;
+    pub(crate) mod corpus;
+    pub(crate) mod snapshots;
+    pub(crate) mod watch_lines;
+}
+
+use bodies::corpus::replay;
+
+#[test]
+fn the_status_of_children() {
+    replay("child_status", bodies::child_status::run);
+}
+
+#[test]
+fn answers_of_the_api_server() {
+    replay("api_answers", bodies::api_answers::run);
+}
+
+#[test]
+fn lines_of_a_watch() {
+    replay("watch_lines", bodies::watch_lines::run);
+}
+
+#[test]
+fn dumps() {
+    replay("snapshots", bodies::snapshots::run);
+}

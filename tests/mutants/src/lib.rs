@@ -1,0 +1,22 @@
+//! Bugs that systems like this one have really had, each kept as a patch in this folder. A runner plants one after the
+//! other in a scratch copy of the workspace and records which layer of the tests catches it first.
+//!
+//! The shipped code knows nothing of this: there is no switch in it. An ordinary test sees to it that every patch still
+//! applies and that the page of results is complete.
+
+pub mod catalogue;
+pub mod layers;
+pub mod page;
+pub mod patch;
+pub mod results;
+pub mod scratch;
+
+use std::path::{Path, PathBuf};
+
+/// The root of the workspace.
+#[must_use]
+pub fn workspace() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // This crate lies in tests/mutants of its workspace.
+    here.ancestors().nth(2).unwrap_or(here).to_path_buf()
+}

@@ -1,0 +1,182 @@
+//! The scratch copy of the workspace in which bugs are planted, and the tests that are run there.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::catalogue::Bug;
+use crate::layers::Layer;
+use crate::workspace;
+
+/// Folders that are no part of the source.
+const LEFT_OUT: [&str; 2] = ["target", ".git"];
+/// The most memory that a run may take, in kB: a bug may be a loop without an end.
+const MOST_MEMORY: u64 = 10_000_000;
+
+/// A copy of the workspace.
+pub struct Scratch {
+    root: PathBuf,
+    target: PathBuf,
+}
+
+/// What came of a layer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ran {
+    /// All tests passed.
+    Passed,
+    /// These failed.
+    Failed(Vec<String>),
+    /// It did not end in time.
+    Hung,
+    /// The patched code does not compile; what the compiler said.
+    DoesNotCompile(String),
+}
+
+impl Scratch {
+    /// Makes the copy in this folder, or brings it up to date. What is equal is not written, so that builds there are
+    /// incremental; they go to `target`, by default a folder in the copy. It must not be shared with another workspace:
+    /// cargo takes equal paths within two workspaces for the same package.
+    ///
+    /// # Errors
+    /// If a file cannot be read or written.
+    pub fn at(root: &Path, target: Option<PathBuf>) -> io::Result<Self> {
+        mirror(&workspace(), root)?;
+        Ok(Self {
+            target: target.unwrap_or_else(|| root.join("target")),
+            root: root.to_path_buf(),
+        })
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Plants a bug, and returns the files as they were, for [`Scratch::mend`].
+    ///
+    /// # Errors
+    /// If the patch does not apply, or a file cannot be written.
+    pub fn plant(&self, bug: &Bug) -> io::Result<Vec<(PathBuf, String)>> {
+        let mut before = Vec::new();
+        for change in &bug.changes {
+            let path = self.root.join(&change.path);
+            let text = fs::read_to_string(&path)?;
+            let changed = change.apply(&text).map_err(io::Error::other)?;
+            before.push((path, text));
+            fs::write(self.root.join(&change.path), changed)?;
+        }
+        Ok(before)
+    }
+
+    /// Takes a bug out again.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn mend(&self, before: Vec<(PathBuf, String)>) -> io::Result<()> {
+        for (path, text) in before {
+            fs::write(path, text)?;
+        }
+        Ok(())
+    }
+
+    /// Runs a layer of tests.
+    ///
+    /// # Errors
+    /// If cargo cannot be started.
+    pub fn run(&self, layer: &Layer) -> io::Result<Ran> {
+        let log = self.root.join("known-bugs.log");
+        let output = File::create(&log)?;
+        let script = format!("ulimit -v {MOST_MEMORY}; exec cargo test \"$@\"");
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", &script, "cargo"])
+            .args(layer.arguments)
+            .current_dir(&self.root)
+            .stderr(output.try_clone()?)
+            .stdout(output)
+            .env("CARGO_TARGET_DIR", &self.target)
+            // A group of its own, so that the tests end with the cargo that started them.
+            .process_group(0);
+        let mut child = command.spawn()?;
+        let began = Instant::now();
+        let status = loop {
+            if let Some(status) = child.try_wait()? {
+                break Some(status);
+            }
+            if began.elapsed() > layer.limit {
+                let group = format!("-{}", child.id());
+                Command::new("kill").args(["-9", "--", &group]).status()?;
+                child.wait()?;
+                break None;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        };
+        let text = String::from_utf8_lossy(&fs::read(&log)?).into_owned();
+        Ok(match status {
+            Some(status) if status.success() => Ran::Passed,
+            Some(_) if text.contains("could not compile") => Ran::DoesNotCompile(errors(&text)),
+            Some(_) => Ran::Failed(failed(&text)),
+            None => Ran::Hung,
+        })
+    }
+}
+
+/// The tests that failed, in the order in which they were told of.
+fn failed(output: &str) -> Vec<String> {
+    let failed = output.lines().filter_map(|line| {
+        let name = line.strip_prefix("test ")?.strip_suffix(" ... FAILED")?;
+        Some(name.to_owned())
+    });
+    let mut failed: Vec<String> = failed.collect();
+    failed.sort();
+    failed
+}
+
+fn errors(output: &str) -> String {
+    let errors = output.lines().filter(|line| line.starts_with("error"));
+    errors.take(3).collect::<Vec<_>>().join("; ")
+}
+
+/// Copies what differs, and removes what is not there any more.
+fn mirror(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(to)? {
+        let entry = entry?;
+        let known = from.join(entry.file_name()).exists();
+        if !known && entry.file_type()?.is_file() {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let (source, target) = (entry.path(), to.join(&name));
+        if entry.file_type()?.is_dir() {
+            if !LEFT_OUT.iter().any(|left_out| name == *left_out) {
+                mirror(&source, &target)?;
+            }
+            continue;
+        }
+        let text = fs::read(&source)?;
+        if fs::read(&target).ok().as_ref() != Some(&text) {
+            fs::write(&target, text)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tests_that_failed_are_read_from_what_cargo_prints() {
+        let output =
+            "test a::b ... ok\ntest z ... FAILED\ntest a::c ... FAILED\nfailures:\n    z\n";
+        assert_eq!(failed(output), ["a::c", "z"]);
+    }
+}
