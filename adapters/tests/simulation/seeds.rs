@@ -69,13 +69,12 @@ const EVERYWHERE: [&str; 37] = [
 ];
 
 /// Sorts of trouble that must have happened at all.
-const SOMEWHERE: [&str; 20] = [
+const SOMEWHERE: [&str; 19] = [
     "Crash in List Applied",
     "Crash in Lease Applied",
     "List Expired",
     "List Silent",
     "Watch Expired",
-    "Every create Denied",
     "Every patch Unavailable",
     "Stream Silence",
     "Stream Truncate",
@@ -93,7 +92,8 @@ const SOMEWHERE: [&str; 20] = [
 ];
 
 /// Sorts of trouble that are so rare that they are only asked for with the seeds of [`MANY`].
-const RARE: [&str; 4] = [
+const RARE: [&str; 5] = [
+    "Every create Denied",
     "Lease Silent",
     "Event Lost",
     "Every delete ServerError",
