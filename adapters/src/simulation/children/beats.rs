@@ -192,7 +192,7 @@ fn staged(stage: &Stage, words: &[&str], done: Value) -> Vec<Beat> {
         .flat_map(|word| [Beat::Write(json!({ "phase": word })), Beat::Wait(each)])
         .collect();
     for quirk in &stage.quirks {
-        beats.extend(before_the_end(*quirk, words_of(&beats)));
+        beats.extend(before_the_end(*quirk, &words_of(&beats)));
     }
     let ending = ending(stage, done);
     let ended = ending.is_some();
@@ -219,7 +219,7 @@ fn words_of(beats: &[Beat]) -> Vec<Value> {
 }
 
 /// What this quirk adds before the end.
-fn before_the_end(quirk: Quirk, words: Vec<Value>) -> Vec<Beat> {
+fn before_the_end(quirk: Quirk, words: &[Value]) -> Vec<Beat> {
     const MOMENT: Duration = Duration::from_millis(10);
     match quirk {
         Quirk::Flaps => {

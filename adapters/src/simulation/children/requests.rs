@@ -90,11 +90,13 @@ fn named(status: &Status) -> BTreeSet<String> {
 /// The phase words of a request's KubernetesExecutions, by step.
 pub(super) type Steps = BTreeMap<String, String>;
 
+type Views = BTreeMap<(String, String), Arc<Board<View>>>;
+
 /// All that is known of the requests.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
     /// By namespace and name.
-    views: Mutex<BTreeMap<(String, String), Arc<Board<View>>>>,
+    views: Mutex<Views>,
     /// By the request's UID.
     steps: Mutex<BTreeMap<String, Arc<Board<Steps>>>>,
 }

@@ -74,7 +74,7 @@ impl People {
                 let suspend = |suspend: bool| json!({ "spec": { "suspend": suspend } });
                 hand.send("PATCH", &path, &suspend(true));
                 if *for_ms > 0 {
-                    let (hand, path) = (hand.clone(), path.clone());
+                    let (hand, path) = (hand.clone(), path);
                     self.later(*for_ms, move || {
                         hand.send("PATCH", &path, &suspend(false));
                     });
