@@ -173,13 +173,19 @@ fn notification(spec: &Value) -> Vec<Beat> {
     )]
 }
 
-/// The phase words of a stage at equal distances, then what comes of it. A stage that takes no time is over before
-/// anything but its end is reported.
+/// The phase words of a stage at equal distances, then what comes of it. A stage that takes no time and ends is over
+/// before anything but its end is reported.
 fn staged(stage: &Stage, words: &[&str], done: Value) -> Vec<Beat> {
     if stage.outcome == Outcome::NeverAct {
         return Vec::new();
     }
-    let words = if stage.wait().is_zero() { &[] } else { words };
+    let ending = ending(stage, done);
+    let ends = ending.is_some();
+    let words = if ends && stage.wait().is_zero() {
+        &[]
+    } else {
+        words
+    };
     let words = stage
         .first_word
         .as_deref()
@@ -194,10 +200,8 @@ fn staged(stage: &Stage, words: &[&str], done: Value) -> Vec<Beat> {
     for quirk in &stage.quirks {
         beats.extend(before_the_end(*quirk, &words_of(&beats)));
     }
-    let ending = ending(stage, done);
-    let ended = ending.is_some();
     beats.extend(ending);
-    if ended {
+    if ends {
         let after = stage
             .quirks
             .iter()
@@ -368,11 +372,16 @@ mod tests {
 
     #[test]
     fn a_restarted_controller_goes_on_where_it_was() {
-        let beats = of(
-            ChildKind::KubernetesExecution,
-            &Script::default(),
-            &Value::Null,
-        );
+        let script = Script {
+            steps: vec![Step {
+                name: "scale".into(),
+                stage: Stage::lasting(Duration::from_secs(1)),
+                ..Step::default()
+            }],
+            ..Script::default()
+        };
+        let spec = json!({ "step": "scale" });
+        let beats = of(ChildKind::KubernetesExecution, &script, &spec);
         assert_eq!(
             phases(&after(beats.clone(), "Validating")),
             ["Executing", "Completed"]

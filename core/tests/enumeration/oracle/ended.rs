@@ -73,7 +73,7 @@ impl Oracle<'_> {
                     Phase::name,
                 );
                 let new = self.notification(occasion, phase);
-                self.out.push(Action::Create(Box::new(new)));
+                self.put(new);
             }
             Told::Refused(refusal) if refusal.cause.category() != Category::C => {
                 self.wake(refusal.next_try);

@@ -128,8 +128,11 @@ impl<'a> Oracle<'a> {
             }
             Told::Create => {
                 let new = self.escalation();
-                self.out.push(Action::Create(Box::new(new)));
+                self.put(new);
                 self.sweep();
+                if let Some(wake) = self.wakes.iter().min() {
+                    self.out.push(Action::WakeAt(*wake));
+                }
             }
             Told::Refused(refusal) => {
                 let since = self.status.failure_time.unwrap_or(self.stamp);

@@ -146,7 +146,7 @@ impl Oracle<'_> {
                 .iter()
                 .any(|action| matches!(action, Action::Read(_)));
         for new in creates {
-            self.out.push(Action::Create(Box::new(new)));
+            self.put(new);
         }
         let next = self.next_deadline();
         if !acts {
@@ -159,6 +159,17 @@ impl Oracle<'_> {
         if let Some(wake) = self.wakes.iter().min() {
             self.out.push(Action::WakeAt(*wake));
         }
+    }
+
+    /// Creates a child. A notification is in no cache, so that every event would ask for it again while status cannot
+    /// say that it exists: until that may be tried it is not created.
+    pub(crate) fn put(&mut self, new: NewChild) {
+        if new.key.kind == ChildKind::NotificationRequest
+            && let Some(refusal) = self.record_refused()
+        {
+            return self.wake(refusal.next_try);
+        }
+        self.out.push(Action::Create(Box::new(new)));
     }
 
     /// Records what changed; a change of progress or of what is waited for alone at most once a second.
