@@ -197,7 +197,7 @@ const CANARIES: &[Tamper] = &[
         answer: |_, answer| {
             answer
                 .headers
-                .retain(|header| !header.starts_with("warning"))
+                .retain(|header| !header.starts_with("warning"));
         },
         ..NOTHING
     },

@@ -10,7 +10,6 @@ mod explained;
 mod fields;
 mod generate;
 #[path = "../system/harness/mod.rs"]
-#[allow(unused_imports, reason = "a toolbox: other tests use the rest")]
 mod harness;
 mod kinds;
 mod known;

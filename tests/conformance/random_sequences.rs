@@ -62,7 +62,10 @@ async fn random_sequences_have_the_same_answers() -> Result {
     while let Some(ended) = workers.join_next().await {
         ended?;
     }
-    let findings = findings.lock().unwrap_or_else(PoisonError::into_inner);
+    let findings = Arc::into_inner(findings).ok_or_else(|| Failure::new("a worker goes on"))?;
+    let findings = findings
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner);
     let seconds = begin.elapsed().as_secs_f64();
     println!(
         "{count} sequences from seed {first}, {} requests, in {seconds:.1} s; explained: {:?}; reached:\n{}",

@@ -203,7 +203,7 @@ fn outcome_of(request: &Request, code: u16, headers: &[String], body: &Value) ->
         ("list", _)
             if request
                 .parameter("continue")
-                .is_some_and(|token| token != "") =>
+                .is_some_and(|token| !token.is_empty()) =>
         {
             "next page"
         }

@@ -5,10 +5,6 @@
 //! all remediations end right, and nothing about time.
 
 #[path = "../system/harness/mod.rs"]
-#[allow(
-    unused_imports,
-    reason = "a toolbox of the system tests: the load needs some of it"
-)]
 mod harness;
 
 mod bare_loop;

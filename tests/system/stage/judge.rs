@@ -102,7 +102,7 @@ fn judge(commits: &[Commit], whole: bool, disturbances: u32) -> Result {
 }
 
 /// A write of the orchestrator's to the status of a request that did not have any.
-fn first_status(status: Value) -> [Commit; 2] {
+fn first_status(status: &Value) -> [Commit; 2] {
     let metadata = json!({ "name": "web", "namespace": "shop", "uid": "1" });
     let asked = Arc::new(json!({ "metadata": metadata, "spec": {} }));
     let recorded = Arc::new(json!({ "metadata": metadata, "spec": {}, "status": status }));
@@ -119,9 +119,9 @@ fn first_status(status: Value) -> [Commit; 2] {
 
 #[test]
 fn a_scenario_in_which_a_promise_is_broken_fails() {
-    let fine = first_status(json!({ "phase": "Initializing" }));
+    let fine = first_status(&json!({ "phase": "Initializing" }));
     judge(&fine, true, 0).expect("nothing is broken");
-    let broken = first_status(json!({ "phase": "Hibernating" }));
+    let broken = first_status(&json!({ "phase": "Hibernating" }));
     let failure = format!(
         "{:?}",
         judge(&broken, true, 0).expect_err("there is no such edge")

@@ -211,9 +211,9 @@ fn too_large(version: u64, newest: u64) -> ApiError {
         format!("Timeout: Too large resource version: {version}, current: {newest}"),
     );
     error.retry_after = Some(1);
-    error.details = Some(serde_json::json!({
+    error.details = Some(Box::new(serde_json::json!({
         "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
-    }));
+    })));
     error
 }
 

@@ -65,7 +65,7 @@ pub(crate) struct ApiError {
     pub(crate) code: u16,
     pub(crate) reason: String,
     pub(crate) message: String,
-    pub(crate) details: Option<Value>,
+    pub(crate) details: Option<Box<Value>>,
     /// Seconds, for the `Retry-After` header.
     pub(crate) retry_after: Option<u32>,
     /// A continue token that a client may go on with after the one it sent has expired.
@@ -97,7 +97,7 @@ impl ApiError {
     }
 
     fn about(mut self, definition: &ResourceDefinition, name: &str) -> Self {
-        self.details = Some(about(name, &definition.group, &definition.plural));
+        self.details = Some(Box::new(about(name, &definition.group, &definition.plural)));
         self
     }
 
@@ -173,7 +173,7 @@ impl ApiError {
             definition.group_kind()
         );
         let mut error = Self::new(409, "Conflict", message);
-        error.details = Some(about(name, &definition.group, &definition.kind));
+        error.details = Some(Box::new(about(name, &definition.group, &definition.kind)));
         error
     }
 
@@ -220,7 +220,7 @@ impl ApiError {
             .iter()
             .map(|cause| json!({"reason": cause.reason, "message": cause.message, "field": cause.field}))
             .collect();
-        error.details = Some(details);
+        error.details = Some(Box::new(details));
         error
     }
 
@@ -269,7 +269,7 @@ impl ApiError {
     }
 
     pub(crate) fn with_empty_details(mut self) -> Self {
-        self.details = Some(json!({}));
+        self.details = Some(Box::new(json!({})));
         self
     }
 
@@ -290,7 +290,7 @@ impl ApiError {
         if !self.reason.is_empty() {
             status["reason"] = self.reason.clone().into();
         }
-        let mut details = self.details.clone();
+        let mut details = self.details.as_deref().cloned();
         if let Some(seconds) = self.retry_after {
             details.get_or_insert_with(|| json!({}))["retryAfterSeconds"] = seconds.into();
         }
