@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use super::{
+    endpoint::{Endpoint, WriteOptions},
     object::{ObjectKey, StoredObject, text},
     resource::ResourceDefinition,
     status::{ApiError, Cause},
-    write::{Endpoint, WriteOptions},
 };
 
 /// The object is of the kind and version that the path names.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{event, list::Page, object::StoredObject, table::table, write::Endpoint};
+use super::{endpoint::Endpoint, event, list::Page, object::StoredObject, table::table};
 
 /// The form that the client asks for in its `Accept` header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

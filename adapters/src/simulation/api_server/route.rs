@@ -8,8 +8,11 @@ use serde_json::Value;
 
 use super::{
     check,
+    decode::decode,
     delete::{self, DeleteOptions, Deleted},
-    discovery, event, list,
+    discovery,
+    endpoint::{Endpoint, WriteOptions, Written},
+    event, list,
     object::{ObjectKey, StoredObject},
     options,
     patch::{Patch, PatchType},
@@ -22,7 +25,7 @@ use super::{
     status::{ApiError, Cause, add_warnings},
     store::{Resource, Store},
     watch::Watch,
-    write::{self, Endpoint, WriteOptions, Written},
+    write,
 };
 
 /// The reply, and the name of an object where only serving the request could tell it.
@@ -220,7 +223,7 @@ impl Call<'_> {
                     }
                     None => {
                         // What is wrong with the body comes first.
-                        let warnings = write::decode(
+                        let warnings = decode(
                             &self.endpoint,
                             self.namespace,
                             Some(name),

@@ -16,6 +16,7 @@ use tokio::time::{Instant, Sleep};
 use tower::BoxError;
 
 use super::{
+    endpoint::Endpoint,
     list::{parse_version, too_old},
     object::StoredObject,
     path::Query,
@@ -24,7 +25,6 @@ use super::{
     server::Shared,
     status::ApiError,
     store::{Event, Store, watch_line},
-    write::Endpoint,
 };
 
 /// How often a watch that asked for bookmarks gets one.

@@ -6,13 +6,15 @@ use serde_json::Value;
 
 use super::{
     builtin_rules,
-    check::{check_identity, check_name, check_namespace, check_type, wrong_uid},
-    crd, metadata, namespace,
+    check::{check_identity, wrong_uid},
+    crd,
+    decode::decode,
+    endpoint::{Endpoint, WriteOptions, Written},
+    metadata, namespace,
     object::{
         ObjectKey, StoredObject, finalizers, generation, metadata_mut, same_but_version, text,
     },
-    path::Query,
-    resource::{ResourceDefinition, VersionDefinition},
+    resource::ResourceDefinition,
     server::Context,
     status::{ApiError, Cause},
     store::Store,
@@ -21,81 +23,6 @@ use super::{
 /// Tries for a free name under a `generateName`.
 const NAME_TRIES: usize = 8;
 const NAME_CHARACTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
-
-/// What to do about fields that the schema does not know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum FieldValidation {
-    Ignore,
-    #[default]
-    Warn,
-    Strict,
-}
-
-/// The query of a write.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct WriteOptions {
-    /// `/status`: nothing but the status changes.
-    pub(crate) status_only: bool,
-    /// The object was made by patching the stored one.
-    pub(crate) patched: bool,
-    pub(crate) dry_run: bool,
-    pub(crate) field_validation: FieldValidation,
-}
-
-impl WriteOptions {
-    pub(crate) fn parse(query: &Query) -> Self {
-        let field_validation = match query.text("fieldValidation") {
-            Some("Ignore") => FieldValidation::Ignore,
-            Some("Strict") => FieldValidation::Strict,
-            _ => FieldValidation::Warn,
-        };
-        Self {
-            dry_run: query.dry_run(),
-            field_validation,
-            ..Self::default()
-        }
-    }
-}
-
-/// A resource in the version that the request names.
-#[derive(Debug, Clone)]
-pub(crate) struct Endpoint {
-    pub(crate) definition: Arc<ResourceDefinition>,
-    /// Index into the definition's versions.
-    pub(crate) version: usize,
-    /// The core group's events, asked for as `events.k8s.io`.
-    pub(crate) newer_events: bool,
-}
-
-impl Endpoint {
-    pub(crate) fn version(&self) -> &VersionDefinition {
-        &self.definition.versions[self.version]
-    }
-
-    /// As the client names it.
-    pub(crate) fn api_version(&self) -> String {
-        if self.newer_events {
-            return "events.k8s.io/v1".to_owned();
-        }
-        self.definition.api_version(&self.version().name)
-    }
-
-    /// Under the group that the objects are kept in.
-    pub(crate) fn as_kept(&self) -> Self {
-        Self {
-            newer_events: false,
-            ..self.clone()
-        }
-    }
-}
-
-/// A write that was accepted.
-#[derive(Debug)]
-pub(crate) struct Written {
-    pub(crate) object: Arc<StoredObject>,
-    pub(crate) created: bool,
-    pub(crate) warnings: Vec<String>,
-}
 
 /// Creates an object.
 pub(crate) fn create(
@@ -314,85 +241,6 @@ fn update_decoded(
         created: false,
         warnings,
     })
-}
-
-/// What a write goes through before the stored object is looked at: the body must be about the path's object, unknown
-/// fields go, defaults come. Returns warnings.
-pub(crate) fn decode(
-    endpoint: &Endpoint,
-    namespace: Option<&str>,
-    name: Option<&str>,
-    value: &mut Value,
-    options: WriteOptions,
-) -> Result<Vec<String>, ApiError> {
-    check_type(endpoint, value)?;
-    let warnings = admit(endpoint, value, options)?;
-    check_namespace(namespace, value)?;
-    if let Some(name) = name {
-        check_name(name, value)?;
-    }
-    Ok(warnings)
-}
-
-/// Drops unknown fields, fills in defaults, and says (or refuses) what was dropped.
-fn admit(
-    endpoint: &Endpoint,
-    value: &mut Value,
-    options: WriteOptions,
-) -> Result<Vec<String>, ApiError> {
-    let mut unknown = match metadata::normalise(value) {
-        Ok(unknown) => unknown,
-        Err(detail) => return Err(undecodable(endpoint, value, options, &detail)),
-    };
-    if let Some(fields) = &endpoint.version().fields {
-        unknown.extend(fields.prune(value));
-        fields.apply_defaults(value);
-        if let Some(cause) = fields.validate(value, None, &[]).first() {
-            let detail = format!("json: {}: {}", cause.field, cause.message);
-            return Err(undecodable(endpoint, value, options, &detail));
-        }
-    }
-    if let Some(schema) = &endpoint.version().schema {
-        unknown.extend(schema.prune(value));
-        schema.apply_defaults(value);
-    }
-    let findings = unknown
-        .iter()
-        .map(|field| format!("unknown field \"{field}\""));
-    let mut warnings = metadata::merge_owners(value);
-    match options.field_validation {
-        FieldValidation::Ignore => Ok(warnings),
-        FieldValidation::Warn => {
-            let mut all: Vec<String> = findings.collect();
-            all.append(&mut warnings);
-            Ok(all)
-        }
-        FieldValidation::Strict if unknown.is_empty() => Ok(warnings),
-        FieldValidation::Strict => {
-            let findings = findings.collect::<Vec<_>>().join(", ");
-            let detail = format!("strict decoding error: {findings}");
-            Err(undecodable(endpoint, value, options, &detail))
-        }
-    }
-}
-
-/// The object cannot be read as one of its kind.
-fn undecodable(
-    endpoint: &Endpoint,
-    value: &Value,
-    options: WriteOptions,
-    detail: &str,
-) -> ApiError {
-    if options.patched {
-        let patched = Value::from(value.to_string());
-        let cause = Cause::invalid("patch", &patched, detail);
-        return ApiError::invalid_kind("", "", "", &[cause]);
-    }
-    let kind = &endpoint.definition.kind;
-    ApiError::bad_request(format!(
-        "{kind} in version \"{}\" cannot be handled as a {kind}: {detail}",
-        endpoint.version().name
-    ))
 }
 
 /// 422, about the kind that the object itself gives.
