@@ -88,6 +88,7 @@ fn commit(
     }
     Commit {
         at: version.seen,
+        earliest: version.seen,
         actor,
         kind: Kind::of(group, plural).unwrap_or(Kind::Request),
         verb,

@@ -124,7 +124,8 @@ async fn requests_in_a_list_pass_kubectls_own_validation() -> Result {
             "spec": { "targetingData": data },
         });
         let list = json!({ "apiVersion": "v1", "kind": "List", "items": [item] });
-        let file = std::env::temp_dir().join(format!("{}.json", stage.namespace));
+        let file =
+            std::env::temp_dir().join(format!("{}-{}.json", stage.namespace, std::process::id()));
         std::fs::write(&file, list.to_string())?;
         let path = file.display().to_string();
         let applied = kubectl(&stage, &["apply", "--validate=strict", "-f", &path]).await;

@@ -15,6 +15,7 @@ fn event(verb: &str, agent: &str, second: u32, response: &Value) -> Value {
         "objectRef": { "apiGroup": "aianalysis.kubernaut.ai", "resource": "aianalyses", "namespace": "shop", "name": "web-aianalysis" },
         "responseStatus": { "code": 200 }, "responseObject": response,
         "requestReceivedTimestamp": format!("2026-03-01T12:00:{second:02}.000000Z"),
+        "requestReceivedTimestamp": format!("2026-03-01T12:00:{second:02}.400000Z"),
         "stageTimestamp": format!("2026-03-01T12:00:{second:02}.500000Z"),
     })
 }
@@ -154,6 +155,7 @@ fn as_log(tale: &crate::tale::Tale) -> String {
             .next()
             .into();
         event["objectRef"]["resource"] = plural(image).into();
+        event["requestReceivedTimestamp"] = json!(commit.earliest.to_string());
         event["stageTimestamp"] = json!(commit.at.to_string());
         event
     });

@@ -103,6 +103,7 @@ impl Tale {
         let at = self.time() + later;
         self.commits.push(Commit {
             at,
+            earliest: at,
             actor,
             kind,
             verb,

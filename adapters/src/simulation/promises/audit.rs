@@ -59,6 +59,8 @@ struct Event {
     request_object: Option<Value>,
     response_object: Option<Value>,
     stage_timestamp: Timestamp,
+    /// A write is committed between the two; whoever watches may act on it before it is answered.
+    request_received_timestamp: Timestamp,
 }
 
 #[derive(Deserialize)]
@@ -80,6 +82,7 @@ struct ResponseStatus {
 /// One object that one request wrote.
 struct Write {
     at: Timestamp,
+    earliest: Timestamp,
     actor: Actor,
     kind: Kind,
     /// `namespace/name`
@@ -184,6 +187,7 @@ fn unsure(event: &Event) -> Option<Write> {
     }
     Some(Write {
         at: event.stage_timestamp,
+        earliest: event.request_received_timestamp,
         actor: Actor::of(&event.user_agent),
         kind: Kind::of(&about.api_group, &about.resource)?,
         object: format!("{}/{}", about.namespace, about.name),
@@ -211,6 +215,7 @@ fn read_event(event: Event, line: usize, writes: &mut Vec<Write>) -> Result<(), 
         request_object,
         response_object,
         stage_timestamp: at,
+        request_received_timestamp: earliest,
     } = event;
     let writing =
         ["create", "update", "patch", "delete", "deletecollection"].contains(&verb.as_str());
@@ -235,6 +240,7 @@ fn read_event(event: Event, line: usize, writes: &mut Vec<Write>) -> Result<(), 
     let mut push = |object: String, created, effect| {
         writes.push(Write {
             at,
+            earliest,
             actor: actor.clone(),
             kind,
             object,
@@ -295,6 +301,7 @@ impl Images {
     fn commit(&mut self, write: Write) -> Option<Commit> {
         let Write {
             at,
+            earliest,
             actor,
             kind,
             object: name,
@@ -341,6 +348,7 @@ impl Images {
         };
         Some(Commit {
             at,
+            earliest,
             actor,
             kind,
             verb,

@@ -71,8 +71,10 @@ impl Kind {
 /// One committed write to a request or a child. A write that changed nothing is none.
 #[derive(Clone, Debug)]
 pub struct Commit {
-    /// When it was committed, by the server's clock.
+    /// When it was committed, by the server's clock; the latest time where that is known within limits only.
     pub at: Timestamp,
+    /// The earliest time at which it can have been committed: what follows from it may be seen from then on.
+    pub earliest: Timestamp,
     /// Whose it was.
     pub actor: Actor,
     /// What was written.
@@ -114,6 +116,7 @@ impl Commit {
         };
         Some(Self {
             at,
+            earliest: at,
             actor: Actor::of(user_agent),
             kind: Kind::of(group, plural)?,
             verb,

@@ -110,7 +110,7 @@ impl Promises {
                 _ => {}
             }
             match &commit.after {
-                Some(after) => request.learn(after, at),
+                Some(after) => request.learn(after, commit.earliest, at),
                 None => request.gone = Some(at),
             }
             if ours {

@@ -73,7 +73,7 @@ impl Request {
                 ..Budget::default()
             },
         };
-        request.learn(image, created);
+        request.learn(image, created, created);
         request
     }
 
@@ -81,14 +81,14 @@ impl Request {
         Status::of(&self.image)
     }
 
-    /// Takes the newest image.
-    pub(super) fn learn(&mut self, image: &Arc<Value>, now: Timestamp) {
+    /// Takes the newest image, which was committed from `earliest` to `now`.
+    pub(super) fn learn(&mut self, image: &Arc<Value>, earliest: Timestamp, now: Timestamp) {
         let status = Status::of(image);
         set(&mut self.deleting, is_deleting(image), now);
         let was_suspended = self.suspended.is_some();
         set(&mut self.suspended, is_suspended(image), now);
         if was_suspended && self.suspended.is_none() {
-            self.resumed = Some(now);
+            self.resumed = Some(earliest);
         }
         set(&mut self.ended, status.has_ended(), now);
         set(&mut self.failed, status.has_failed(), now);
