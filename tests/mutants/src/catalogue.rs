@@ -65,7 +65,7 @@ fn read(name: &str, text: &str) -> Result<Bug, String> {
 }
 
 /// FNV-1a, 64 bits: stable across versions of the standard library.
-fn fingerprint(text: &str) -> String {
+pub(crate) fn fingerprint(text: &str) -> String {
     let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });

@@ -75,7 +75,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Asked, String> {
             value.ok_or_else(|| format!("{argument} needs a value"))
         };
         match argument.as_str() {
-            "--shard" => asked.shard = shard(&value()?)?,
+            "--shard" => asked.shard = known_bugs::shard(&value()?)?,
             "--only" => asked.only = Some(value()?),
             "--up-to" => asked.up_to = Some(value()?),
             "--in" => asked.within = Some(value()?),
@@ -87,14 +87,6 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Asked, String> {
         }
     }
     Ok(asked)
-}
-
-fn shard(text: &str) -> Result<(usize, usize), String> {
-    let parts = text.split_once('/');
-    let shard = parts.and_then(|(k, n)| Some((k.parse().ok()?, n.parse().ok()?)));
-    shard
-        .filter(|(k, n)| k < n)
-        .ok_or_else(|| format!("`{text}` is no shard; write for example 0/4"))
 }
 
 /// Whether all bugs that were asked for were caught.

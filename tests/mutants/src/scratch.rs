@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use crate::catalogue::Bug;
@@ -14,7 +14,7 @@ use crate::workspace;
 /// Folders that are no part of the source.
 const LEFT_OUT: [&str; 2] = ["target", ".git"];
 /// The most memory that a run may take, in kB: a bug may be a loop without an end.
-const MOST_MEMORY: u64 = 10_000_000;
+pub(crate) const MOST_MEMORY: u64 = 10_000_000;
 
 /// A copy of the workspace.
 pub struct Scratch {
@@ -101,20 +101,7 @@ impl Scratch {
             .env("CARGO_TARGET_DIR", &self.target)
             // A group of its own, so that the tests end with the cargo that started them.
             .process_group(0);
-        let mut child = command.spawn()?;
-        let began = Instant::now();
-        let status = loop {
-            if let Some(status) = child.try_wait()? {
-                break Some(status);
-            }
-            if began.elapsed() > layer.limit {
-                let group = format!("-{}", child.id());
-                Command::new("kill").args(["-9", "--", &group]).status()?;
-                child.wait()?;
-                break None;
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        };
+        let status = ended_within(command.spawn()?, layer.limit)?;
         let text = String::from_utf8_lossy(&fs::read(&log)?).into_owned();
         Ok(match status {
             Some(status) if status.success() => Ran::Passed,
@@ -125,8 +112,25 @@ impl Scratch {
     }
 }
 
+/// How a process that leads a group of its own ended; none if it took longer: then the whole group is killed.
+pub(crate) fn ended_within(mut child: Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
+    let began = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if began.elapsed() > limit {
+            let group = format!("-{}", child.id());
+            Command::new("kill").args(["-9", "--", &group]).status()?;
+            child.wait()?;
+            return Ok(None);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 /// The tests that failed, in the order in which they were told of.
-fn failed(output: &str) -> Vec<String> {
+pub(crate) fn failed(output: &str) -> Vec<String> {
     let failed = output.lines().filter_map(|line| {
         let name = line.strip_prefix("test ")?.strip_suffix(" ... FAILED")?;
         Some(name.to_owned())

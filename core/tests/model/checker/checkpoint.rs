@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::config::Config;
 use super::passes::{Log, out_of, out_parts};
-use super::search::Search;
+use super::search::{BLOCK, Search};
 use super::state::{BYTES, Obj, Proc, Rr, World};
 use super::words::REQUEST_SLOTS;
 
@@ -47,7 +47,7 @@ pub(crate) fn write(search: &Search, directory: &Path) -> io::Result<()> {
         file.flush()?;
     }
     let mut frontier = BufWriter::new(File::create(directory.join("frontier.bin"))?);
-    for world in &search.frontier {
+    for world in search.frontier.iter().flatten() {
         frontier.write_all(&world.bytes())?;
     }
     frontier.flush()?;
@@ -100,7 +100,7 @@ pub(crate) fn read(config: Config, directory: &Path) -> io::Result<Search> {
     records(directory, "frontier.bin", BYTES, |bytes| {
         frontier.push(World::from_bytes(bytes));
     })?;
-    search.frontier = frontier;
+    search.frontier = frontier.chunks(BLOCK).map(<[World]>::to_vec).collect();
     search.depth = usize::try_from(number("depth")).unwrap_or(0);
     search.moves = number("moves");
     Ok(search)

@@ -1,7 +1,7 @@
 //! The exploration: breadth first, layer by layer, so that the first path to a violation is a shortest one.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use remediation_core::status::Status;
@@ -56,7 +56,8 @@ pub(crate) struct Search {
     pub(crate) passes: Passes,
     pub(crate) seen: Seen,
     pub(crate) good: Seen,
-    pub(crate) frontier: Vec<World>,
+    /// What is still to be expanded, in blocks: each is given back to the system once it is done with.
+    pub(crate) frontier: Vec<Block>,
     pub(crate) depth: usize,
     pub(crate) moves: u64,
     pub(crate) reach: Reach,
@@ -64,8 +65,11 @@ pub(crate) struct Search {
 
 /// A state in which more objects than this had one name, one after the other, is not gone on from.
 const MOST_OF_ONE_NAME: u8 = 4;
-/// So many states are taken at a time.
-const CHUNK: usize = 64;
+/// States that one worker takes at a time.
+pub(crate) type Block = Vec<World>;
+
+/// The most states of a block.
+pub(crate) const BLOCK: usize = 512;
 
 impl Search {
     pub(crate) fn new(config: Config) -> Self {
@@ -77,7 +81,7 @@ impl Search {
             passes,
             seen,
             good: Seen::new(),
-            frontier: vec![start],
+            frontier: vec![vec![start]],
             depth: 0,
             moves: 0,
             reach: Reach::default(),
@@ -110,34 +114,30 @@ impl Search {
     }
 
     fn layer(&mut self, limits: &Limits, began: Instant) -> Option<Violation> {
+        let layer = Mutex::new(std::mem::take(&mut self.frontier));
         let next = Mutex::new(Vec::new());
         let violations = Mutex::new(Vec::new());
         let totals = Mutex::new((0, Reach::default()));
-        let (taken, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
-        let frontier = std::mem::take(&mut self.frontier);
+        let stop = AtomicBool::new(false);
+        let poisoned = "no worker panics while it holds a lock";
         let this = &*self;
         let work = || {
             let mut worker = Worker::new(this);
-            loop {
-                let full = this.seen.len() >= limits.states || began.elapsed() >= limits.time;
-                if full {
+            while !stop.load(Ordering::Relaxed) {
+                if this.seen.len() >= limits.states || began.elapsed() >= limits.time {
                     stop.store(true, Ordering::Relaxed);
-                }
-                if stop.load(Ordering::Relaxed) {
                     break;
                 }
-                let at = taken.fetch_add(CHUNK, Ordering::Relaxed);
-                let Some(rest) = frontier.get(at..).filter(|rest| !rest.is_empty()) else {
+                let Some(block) = layer.lock().expect(poisoned).pop() else {
                     break;
                 };
-                for world in &rest[..CHUNK.min(rest.len())] {
+                for world in &block {
                     worker.expand(world);
                 }
                 if !worker.violations.is_empty() {
                     stop.store(true, Ordering::Relaxed);
                 }
             }
-            let poisoned = "no worker panics while it holds a lock";
             next.lock().expect(poisoned).append(&mut worker.next);
             violations
                 .lock()
@@ -153,8 +153,7 @@ impl Search {
             }
             work();
         });
-        let done = taken.load(Ordering::Relaxed).min(frontier.len());
-        self.frontier = frontier[done..].to_vec();
+        self.frontier = layer.into_inner().unwrap_or_default();
         let whole = self.frontier.is_empty();
         self.frontier
             .append(&mut next.into_inner().unwrap_or_default());
@@ -226,7 +225,7 @@ pub(crate) fn start(passes: &Passes) -> World {
 
 struct Worker<'a> {
     search: &'a Search,
-    next: Vec<World>,
+    next: Vec<Block>,
     violations: Vec<Violation>,
     moves: u64,
     reach: Reach,
@@ -274,11 +273,18 @@ impl<'a> Worker<'a> {
             }
             let fingerprint = next.fingerprint();
             if self.search.seen.insert(fingerprint, state) {
-                self.next.push(next);
+                self.keep(next);
                 if fingerprint.is_multiple_of(passes.config.fair_every) {
                     self.follow(&next, fingerprint);
                 }
             }
+        }
+    }
+
+    fn keep(&mut self, world: World) {
+        match self.next.last_mut() {
+            Some(block) if block.len() < BLOCK => block.push(world),
+            _ => self.next.push(vec![world]),
         }
     }
 
