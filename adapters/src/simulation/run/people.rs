@@ -10,7 +10,9 @@ use remediation_core::names;
 use remediation_core::request::Identity;
 use serde_json::{Value, json};
 
+use super::definitions;
 use super::hand::{Hand, NAMESPACE, children, requests};
+use super::hostile;
 use super::plan::{Asked, Deed};
 use crate::simulation::board::Board;
 use crate::simulation::children::SCRIPT_ANNOTATION;
@@ -121,6 +123,19 @@ impl People {
                     hand.send("PATCH", &status, &edit);
                 }
             }
+            Deed::HostileStatus(kind) => {
+                for child in self.children_of(request, *kind) {
+                    hand.send("PATCH", &format!("{child}/status"), &hostile::status(*kind));
+                }
+            }
+            Deed::HostileMetadata => {
+                hand.send("PATCH", &path, &hostile::metadata());
+            }
+            Deed::NewerStatus => {
+                definitions::make_newer(hand);
+                let (_, object) = hand.send("GET", &path, &Value::Null);
+                hand.send("PATCH", &status, &newer(&object["status"]));
+            }
             Deed::OddStatus(kind) => {
                 for child in self.children_of(request, *kind) {
                     let odd = json!({ "status": { "phase": "Hibernating", "message": "\u{202e}odd\u{0}", "surprise": [1, { "a": null }] } });
@@ -205,4 +220,15 @@ impl People {
             act();
         });
     }
+}
+
+/// What a newer build adds to a status: a field, and a condition with a value that this one never writes.
+fn newer(status: &Value) -> Value {
+    let mut conditions = status["conditions"].as_array().cloned().unwrap_or_default();
+    conditions.retain(|condition| condition["type"] != "Verified");
+    conditions.push(json!({
+        "type": "Verified", "status": "Unknown", "reason": "InProgress",
+        "lastTransitionTime": "2026-03-01T12:00:00.000Z",
+    }));
+    json!({ "status": { "verification": { "attempts": 1, "by": "later" }, "conditions": conditions } })
 }
