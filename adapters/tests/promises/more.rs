@@ -81,7 +81,7 @@ pub(crate) const MORE: &[Another] = &[
         "what a newer version wrote is lost",
         |lives| {
             let newer = in_phase(&lives.good, "Executing").user_changes(|request| {
-                request["status"]["later"] = json!({ "by": "a newer one" })
+                request["status"]["later"] = json!({ "by": "a newer one" });
             });
             at_once(newer.we_write(NOW, |status| remove(status, "later")))
         },

@@ -46,7 +46,7 @@ fn a_next_child_that_is_being_deleted_is_not_blamed_for_not_beginning() {
     world.put(AIA, "web-aianalysis", world.owner(), None);
     let key = world.key_of(AIA);
     world.change(&key, |child| {
-        child.status = ChildStatus::read(AIA, json!({}))
+        child.status = ChildStatus::read(AIA, json!({}));
     });
     world.begin_deleting(AIA);
     world.says(RP, completed_processing());

@@ -232,3 +232,76 @@ fn newer(status: &Value) -> Value {
     }));
     json!({ "status": { "verification": { "attempts": 1, "by": "later" }, "conditions": conditions } })
 }
+
+#[cfg(test)]
+mod tests {
+    use remediation_core::request::RequestSpec;
+    use serde_json::Map;
+
+    use super::*;
+    use crate::simulation::api_server::TokioClock;
+    use crate::simulation::children::Script;
+    use crate::simulation::run::swarm::alert;
+    use crate::simulation::run::template;
+
+    /// A cluster in which somebody asked for a remediation in hostile texts.
+    fn cluster() -> (Hand, People, Arc<Board<bool>>) {
+        let clock = Arc::new(TokioClock::starting_at(template::start()));
+        let hand = Hand::new(template::server(clock, 1));
+        let asked = Asked {
+            name: "r0".to_owned(),
+            at_ms: 0,
+            spec: RequestSpec {
+                targeting_data: Some(hostile::alert(alert(0))),
+                ..RequestSpec::default()
+            },
+            script: Script::default(),
+        };
+        let healed = Arc::new(Board::new(false));
+        let people = People::new(hand.clone(), vec![asked], Arc::clone(&healed));
+        people.ask("r0");
+        (hand, people, healed)
+    }
+
+    fn request(hand: &Hand) -> Value {
+        hand.list(&requests()).remove(0)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_written_to_do_harm_is_stored() {
+        let (hand, people, _) = cluster();
+        for kind in ChildKind::ALL {
+            people.act("r0", &Deed::PutForeign(kind));
+            people.act("r0", &Deed::HostileStatus(kind));
+            let child = hand.list(&children(kind)).remove(0);
+            let surprise = child["status"]["surprise"].as_str().unwrap_or_default();
+            assert_eq!(surprise.len(), 1_000_000, "{kind}");
+        }
+        people.act("r0", &Deed::HostileMetadata);
+        let labels = request(&hand)["metadata"]["labels"].take();
+        assert_eq!(labels.as_object().map(Map::len), Some(10_000));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_older_definition_drops_what_a_newer_one_keeps() {
+        let (hand, people, healed) = cluster();
+        let older = definitions::Definitions {
+            hand: hand.clone(),
+            healed,
+        };
+        let renewed = older.make_older(1000);
+        let status = format!("{}/r0/status", requests());
+        let write = || {
+            let patch = json!({ "status": { "phase": "Pending", "waitingFor": "Kind/name" } });
+            hand.send("PATCH", &status, &patch);
+            request(&hand)["status"].take()
+        };
+        assert_eq!(write(), json!({ "phase": "Pending" }));
+        renewed.await;
+        assert_eq!(write()["waitingFor"], "Kind/name");
+        people.act("r0", &Deed::NewerStatus);
+        let newer = request(&hand)["status"].take();
+        assert_eq!(newer["verification"]["attempts"], 1, "{newer}");
+        assert_eq!(newer["conditions"][0]["status"], "Unknown");
+    }
+}
