@@ -78,7 +78,9 @@ pub(super) fn is_straggler(child: &Child, status: Status<'_>) -> bool {
         ChildKind::WorkflowExecution | ChildKind::KubernetesExecution => read::EXECUTING,
         ChildKind::NotificationRequest => return false,
     };
-    status.has_ended() || status.place().is_some_and(|place| place > last)
+    // The word Completed alone is a hand's, and says nothing of where the remediation is.
+    let past = |place: usize| place > last && place < read::COMPLETED;
+    status.has_ended() || status.place().is_some_and(past)
 }
 
 /// Whether it stands where one of our children would: the name of a request, a dash, and what follows.
