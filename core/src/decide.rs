@@ -74,6 +74,9 @@ pub fn explain(state: &State, children: &Children, now: Timestamp) -> Decision {
     if request.status.is_terminal() {
         return terminal::decide(&view);
     }
+    if let Some(ended) = request.status.forgotten_end() {
+        return terminal::restore(&view, ended);
+    }
     if request.spec.suspend {
         return suspended::decide(&view);
     }

@@ -197,9 +197,8 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Ends the remediation in the phase that was just entered.
-    pub(crate) fn end(&mut self) {
-        let at = self.stamp();
+    /// Ends the remediation, at this time.
+    pub(crate) fn end(&mut self, at: Time) {
         let ttl = GoDuration::from_secs(self.policy.ttl_seconds_after_finished);
         let status = self.status.to_mut();
         status.completion_time = Some(at);

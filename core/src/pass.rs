@@ -10,6 +10,7 @@
 //! | what goes wrong | what follows |
 //! |---|---|
 //! | a create: the name is taken (409) | the object under it is read; ours is used, another's is a NameConflict |
+//! | the same twice, and twice nothing is found there | remembered as refused for now |
 //! | a create: no answer in time | remembered as refused for now; found under its name, by the watch or by the next try, it counts as created |
 //! | a status write: somebody wrote first (409) | the request is read and decided afresh, [`CONFLICT_TRIES`] times |
 //! | a status write: anything else | tried again with backoff; nothing else is done before |
@@ -17,7 +18,7 @@
 //! | a read that finds nothing (404) | the child is known to be absent |
 //! | anything refused (403, 422, 429, 5xx, ...) | classified by [`classify`] and remembered with its backoff; `decide` says what it means |
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use jiff::Timestamp;
 
@@ -106,6 +107,8 @@ pub struct Pass {
     wake: Option<Timestamp>,
     next: Then,
     last_written: Option<Status>,
+    /// How often a name was found taken in this pass.
+    taken: BTreeMap<ChildKey, u32>,
     not_kept: u32,
     conflicts: u32,
     rounds: u32,
@@ -143,6 +146,7 @@ impl Pass {
             wake: None,
             next: Then::Decide,
             last_written: None,
+            taken: BTreeMap::new(),
             not_kept: 0,
             conflicts: 0,
             rounds: 0,
@@ -334,11 +338,20 @@ impl Pass {
         self.drop_announcements();
         match (cause, call) {
             (Cause::AlreadyExists, Call::Create(child)) => {
+                *self.taken.entry(child.key.clone()).or_default() += 1;
                 self.queue.push_front(Action::Read(child.key));
             }
             (Cause::NotFound, Call::Read(key)) => {
                 self.state.memory.succeed(&Errand::Read(key.clone()));
                 self.children.learn_absent(&key);
+                // Once is a race with a deletion.
+                if self.taken.get(&key).is_some_and(|times| *times > 1) {
+                    let message = format!(
+                        "the API server says that {key} exists already, and does not find it"
+                    );
+                    let errand = Errand::Create(key);
+                    self.refuse(errand, Cause::AlreadyExists, &message, None, now);
+                }
             }
             (Cause::NotFound, Call::DeleteChild(gone) | Call::RestoreOwnership(gone)) => {
                 self.children.learn_absent(&gone.key);

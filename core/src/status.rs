@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::conditions;
 use crate::error::Category;
 use crate::names::Occasion;
 use crate::phase::{Phase, PhaseWord};
@@ -231,6 +232,25 @@ impl Status {
     #[must_use]
     pub fn is_terminal(&self) -> bool {
         self.completion_time.is_some()
+    }
+
+    /// When it ended, where a hand took the completion time away: the last entry of history tells, or the condition
+    /// that says how it ended. Both are written with the completion time and never without.
+    #[must_use]
+    pub fn forgotten_end(&self) -> Option<Time> {
+        if self.is_terminal() {
+            return None;
+        }
+        let terminal = |word: &PhaseWord| matches!(word, PhaseWord::Known(p) if p.is_terminal());
+        let last = self.history.last().filter(|entry| terminal(&entry.phase));
+        let said = || {
+            [conditions::COMPLETE, conditions::FAILED]
+                .iter()
+                .filter_map(|kind| self.condition(kind))
+                .find(|condition| condition.status == "True")
+                .map(|condition| condition.last_transition_time)
+        };
+        last.map(|entry| entry.time).or_else(said)
     }
 
     /// Whether a failure is recorded: the outcome is fixed, also if it is not yet terminal.

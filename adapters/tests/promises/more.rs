@@ -54,6 +54,52 @@ pub(crate) const MORE: &[Another] = &[
         )
     }),
     (
+        Promise::S7,
+        "an end whose completion time a hand took away becomes another",
+        |lives| {
+            let taken = in_phase(&lives.good, "Completed")
+                .user_changes(|request| remove(&mut request["status"], "completionTime"));
+            at_once(taken.we_write(NOW, |status| {
+                status["completionTime"] = json!("2030-03-02T00:00:00.000Z");
+            }))
+        },
+    ),
+    (
+        Promise::S16,
+        "a child of an earlier request is swept",
+        |lives| {
+            let tale = in_phase(&lives.good, "Processing");
+            let (request, child) = (tale.request(), tale.image(tale.creation(RPROC)));
+            let tale = tale.deleted(false, REQUEST, request);
+            let mut tale = tale.deleted(true, RPROC, child);
+            tale.commits.last_mut().unwrap().at += LATER;
+            at_once(tale)
+        },
+    ),
+    (
+        Promise::S14,
+        "what a newer version wrote is lost",
+        |lives| {
+            let newer = in_phase(&lives.good, "Executing").user_changes(|request| {
+                request["status"]["later"] = json!({ "by": "a newer one" });
+            });
+            at_once(newer.we_write(NOW, |status| remove(status, "later")))
+        },
+    ),
+    (
+        Promise::S14,
+        "a condition of somebody else is lost",
+        |lives| {
+            let theirs = in_phase(&lives.good, "Executing").user_changes(|request| {
+                let conditions = request["status"]["conditions"].as_array_mut().unwrap();
+                conditions.push(json!({ "type": "Verified", "status": "Unknown" }));
+            });
+            at_once(theirs.we_write(NOW, |status| {
+                status["conditions"].as_array_mut().unwrap().pop();
+            }))
+        },
+    ),
+    (
         Promise::S2,
         "a step comes before what it depends on",
         |lives| {
@@ -385,6 +431,26 @@ pub(crate) const MORE: &[Another] = &[
             MINUTE,
         )
     }),
+    (
+        Promise::L2,
+        "status names a success that never was",
+        |lives| {
+            let mut tale = Tale::of(&lives.good);
+            let end = tale.ours(REQUEST, phase("Completed"));
+            tale = tale.cut_after(end);
+            tale.commits.retain(|commit| commit.kind != NOTIF);
+            in_the_end(tale, MINUTE)
+        },
+    ),
+    (
+        Promise::L4,
+        "status names an escalation that never was",
+        |lives| {
+            let mut tale = in_phase(&lives.failed, "Failed");
+            tale.commits.retain(|commit| commit.kind != NOTIF);
+            in_the_end(tale, MINUTE)
+        },
+    ),
     (Promise::L2, "a success is told nobody", |lives| {
         let mut tale = Tale::of(&lives.good);
         let end = tale.ours(REQUEST, phase("Completed"));

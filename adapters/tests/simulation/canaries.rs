@@ -80,6 +80,42 @@ fn a_status_that_names_another_execution_than_before_is_caught() {
     );
 }
 
+#[test]
+fn a_policy_that_changes_under_way_is_caught() {
+    caught(
+        |inner, request, call, _| {
+            let call = match call {
+                Call::Record(mut record) if record.from.effective_policy.is_some() => {
+                    if let Some(policy) = &mut record.to.effective_policy {
+                        policy.ttl_seconds_after_finished += 1;
+                    }
+                    Call::Record(record)
+                }
+                call => call,
+            };
+            inner.call(&request, &call)
+        },
+        &[Promise::S27],
+    );
+}
+
+#[test]
+fn a_condition_of_a_newer_version_that_is_dropped_is_caught() {
+    caught(
+        |inner, request, call, _| {
+            let call = match call {
+                Call::Record(mut record) => {
+                    record.to.conditions.retain(|c| c.kind != "Verified");
+                    Call::Record(record)
+                }
+                call => call,
+            };
+            inner.call(&request, &call)
+        },
+        &[Promise::S14],
+    );
+}
+
 /// Creates an execution again under another name when no answer came.
 fn repeated(inner: Inner, request: Identity, call: Call, _: u32) -> BoxFuture<'static, Outcome> {
     async move {

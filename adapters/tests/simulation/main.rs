@@ -5,6 +5,7 @@
 mod canaries;
 mod determinism;
 mod every_fault;
+mod found;
 mod seeds;
 
 use std::sync::Mutex;

@@ -69,7 +69,7 @@ const EVERYWHERE: [&str; 37] = [
 ];
 
 /// Sorts of trouble that must have happened at all.
-const SOMEWHERE: [&str; 19] = [
+const SOMEWHERE: [&str; 25] = [
     "Crash in List Applied",
     "Crash in Lease Applied",
     "List Expired",
@@ -89,11 +89,18 @@ const SOMEWHERE: [&str; 19] = [
     "Person PutForeign",
     "Person EditRemove",
     "Person OddStatus",
+    "Person HostileStatus",
+    "Person HostileMetadata",
+    "Person NewerStatus",
+    "Older definition",
+    "Webhook",
+    "Reconfigured",
 ];
 
 /// Sorts of trouble that are so rare that they are only asked for with the seeds of [`MANY`].
-const RARE: [&str; 5] = [
+const RARE: [&str; 6] = [
     "Every create Denied",
+    "Every create Conflict",
     "Lease Silent",
     "Event Lost",
     "Every delete ServerError",

@@ -310,8 +310,8 @@ fn complete(draft: &mut Draft<'_>, message: &str) {
     let _ = enter_if_planning(draft, true);
     draft.rule = Rule::ChildCompleted;
     draft.enter(Phase::Completed, "RemediationCompleted", message);
-    draft.end();
     let at = draft.stamp();
+    draft.end(at);
     let status = draft.status.to_mut();
     conditions::remove(status, conditions::ESCALATED);
     conditions::set(

@@ -145,8 +145,8 @@ pub(crate) fn note_undelivered(draft: &mut Draft<'_>, refusal: Option<&Refusal>)
 fn fail(draft: &mut Draft<'_>) {
     let (reason, message) = recorded_reason(&draft.status);
     draft.enter(Phase::Failed, &reason, &message);
-    draft.end();
     let at = draft.stamp();
+    draft.end(at);
     let status = draft.status.to_mut();
     for kind in [conditions::FAILED, conditions::STALLED] {
         conditions::set(status, kind, true, &reason, String::new(), at);

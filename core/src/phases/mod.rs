@@ -18,6 +18,7 @@ use crate::children::{Child, ChildKey};
 use crate::deadline::{self, Deadline, Limit};
 use crate::draft::{Draft, Failure, Trouble, Verdict};
 use crate::error::{Category, Cause};
+use crate::housekeeping;
 use crate::kind::ChildKind;
 use crate::memory::{Errand, Refusal};
 use crate::phase::Phase;
@@ -81,7 +82,9 @@ fn timed_out(
     let shown = phase.unwrap_or(Phase::Initializing);
     let word = draft.status.phase.as_ref().map(ToString::to_string);
     let word = word.map_or(shown.name().to_owned(), |word| text::clean(&word, 64));
-    let unstarted = awaited.is_some_and(|child| child.status.phase().is_empty());
+    // One that status does not name and that is on its way out is waited for to be gone, and nobody is to begin with it.
+    let going = |child: &Child| child.deleting && !housekeeping::is_named(&draft.status, child);
+    let unstarted = awaited.is_some_and(|child| child.status.phase().is_empty() && !going(child));
     let (reason, mut message) = match deadline.limit {
         Limit::Overall => (
             "OverallTimeout",
@@ -108,6 +111,7 @@ fn timed_out(
     };
     if let Some(child) = awaited {
         let word = match child.status.phase() {
+            _ if going(child) => "is still being deleted".to_owned(),
             "" => "has no status".to_owned(),
             word => format!("is {}", text::clean(word, 64)),
         };

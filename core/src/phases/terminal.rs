@@ -1,5 +1,6 @@
 //! Completed and Failed: nothing changes any more. A notification that is still owed is tried again, stragglers are
-//! swept, and when its time to live is over the request is deleted.
+//! swept, and when its time to live is over the request is deleted. Where a hand took the completion time away it is
+//! written again as it was.
 
 use crate::action::Action;
 use crate::children::ChildKey;
@@ -36,6 +37,14 @@ pub(crate) fn decide(view: &View<'_>) -> Decision {
     draft.wake_at(expiry.moment());
     let verdict = notify_late(view, &mut draft);
     draft.conclude(view, verdict)
+}
+
+/// Writes the end again that a hand took the completion time of.
+pub(crate) fn restore(view: &View<'_>, ended: Time) -> Decision {
+    let mut draft = Draft::of(view);
+    draft.rule = Rule::Ended;
+    draft.end(ended);
+    draft.conclude(view, Verdict::Record)
 }
 
 /// Tries again to create a notification that is owed, unless it was refused for good.

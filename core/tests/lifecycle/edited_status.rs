@@ -7,7 +7,7 @@ use remediation_core::status::Status;
 use serde_json::json;
 
 use crate::world::World;
-use crate::world::api::{creates_a, reads};
+use crate::world::api::{creates_a, notifies, reads};
 use crate::world::children::{AIA, KEXEC, RP, WFE, workflow};
 
 fn set_to(phase: Phase) -> impl FnOnce(&mut Status) {
@@ -80,6 +80,48 @@ fn a_terminal_word_without_completion_time_is_in_progress_until_the_overall_dead
         world.run_for_secs(91 * 60);
         assert_eq!(world.outcome(), (Phase::Failed, "OverallTimeout".into()));
         assert!(world.notification("escalation").is_some());
+    }
+}
+
+#[test]
+fn an_end_whose_completion_time_was_removed_is_the_same_end_again() {
+    for completes in [true, false] {
+        for forget in [
+            |_: &mut Status| {},
+            |status: &mut Status| status.history.clear(),
+            |status: &mut Status| status.conditions.clear(),
+            |status: &mut Status| status.phase = Some(PhaseWord::Known(Phase::Processing)),
+        ] {
+            let mut world = if completes {
+                World::until(Phase::Completed)
+            } else {
+                let mut world = World::until(Phase::Processing);
+                world.says(RP, json!({ "phase": "Failed", "reason": "Broken" }));
+                world
+            };
+            let before = world.status().clone();
+            assert!(before.completion_time.is_some());
+            world.after_secs(60);
+            world.edit(|status| {
+                status.completion_time = None;
+                forget(status);
+            });
+            let after = world.status();
+            assert_eq!(after.completion_time, before.completion_time, "S7");
+            assert_eq!(after.expiry_time, before.expiry_time, "S25");
+            assert_eq!(after.phase_start_time, before.phase_start_time, "S8");
+            assert_eq!(after.reason, before.reason, "S7");
+            assert_eq!(after.overall_progress, before.overall_progress, "S23");
+            assert!(after.history.len() <= before.history.len(), "S35");
+            world.run_for_secs(23 * 3600);
+            assert_eq!(world.calls(notifies), 1, "S12");
+            assert_eq!(world.status().completion_time, before.completion_time);
+            world.run_for_secs(3600);
+            assert!(
+                world.request.is_none(),
+                "S25: it expires when it would have"
+            );
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Children that are gone: what may have acted is never created again; the rest is.
 
+use remediation_core::children::ChildStatus;
 use remediation_core::phase::Phase;
 use serde_json::json;
 
@@ -37,6 +38,22 @@ fn a_processing_that_vanishes_again_and_again_ends_at_the_deadline() {
         assert!(world.calls(|call| creates_a(call, RP)) < 100);
     }
     assert_eq!(world.outcome(), (Phase::Failed, "ChildNeverStarted".into()));
+}
+
+#[test]
+fn a_next_child_that_is_being_deleted_is_not_blamed_for_not_beginning() {
+    let mut world = World::until(Phase::Processing);
+    world.put(AIA, "web-aianalysis", world.owner(), None);
+    let key = world.key_of(AIA);
+    world.change(&key, |child| {
+        child.status = ChildStatus::read(AIA, json!({}));
+    });
+    world.begin_deleting(AIA);
+    world.says(RP, completed_processing());
+    world.run_for_secs(16 * 60);
+    assert_eq!(world.outcome(), (Phase::Failed, "PhaseTimeout".into()));
+    let message = world.status().message.as_ref().unwrap();
+    assert!(message.contains("is still being deleted"), "{message}");
 }
 
 #[test]

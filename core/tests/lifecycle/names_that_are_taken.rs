@@ -7,7 +7,7 @@ use remediation_core::phase::Phase;
 use serde_json::json;
 
 use crate::world::World;
-use crate::world::api::{creates, reads, records, unavailable};
+use crate::world::api::{creates, failure, reads, records, unavailable};
 use crate::world::children::{AIA, KEXEC, NOTIF, RP, WFE, completed_processing, executing, ready};
 use crate::world::{Crash, Fate, Reply};
 
@@ -61,6 +61,29 @@ fn a_foreign_object_is_not_believed_in_any_later_phase_either() {
     world.put(KEXEC, "web-execution-a", None, None);
     world.says(WFE, executing(&json!([{ "name": "a" }])));
     assert_eq!(world.outcome(), (Phase::Failed, "NameConflict".into()));
+}
+
+#[test]
+fn a_name_that_is_taken_and_cannot_be_read_is_tried_again_with_a_backoff() {
+    let mut world = World::new();
+    world.fault(
+        creates,
+        Reply::Refuse(failure(409, "AlreadyExists", "exists")),
+        None,
+    );
+    world.reconcile();
+    assert_eq!(world.calls(creates), 2, "S30: once more, then later");
+    world.run_for_secs(600);
+    // 5 s, 10 s, then every 30 s: two tries each.
+    let tries = world.calls(creates);
+    assert!(
+        (20..=50).contains(&tries),
+        "S30: {tries} tries in ten minutes"
+    );
+    assert_eq!(world.condition("Reconciling").unwrap().1, "AlreadyExists");
+    world.faults.clear();
+    world.run_for_secs(40);
+    assert_eq!(world.phase(), Phase::Processing);
 }
 
 #[test]

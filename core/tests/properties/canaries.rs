@@ -1,14 +1,16 @@
 //! Mistakes made on purpose: an oracle that notices none of them would prove nothing.
 
 use jiff::SignedDuration;
+use remediation_core::action::ChildSpec;
 use remediation_core::decide::State;
 use remediation_core::names::Occasion;
 use remediation_core::pass::Call;
 use remediation_core::phase::Phase;
+use remediation_core::time::GoDuration;
 use serde_json::json;
 
 use crate::world::World;
-use crate::world::api::notifies;
+use crate::world::api::{forbidden, notifies};
 use crate::world::children::{RP, WFE, completed_processing};
 
 /// What the oracle of a world noticed must begin with the number of a promise.
@@ -82,6 +84,69 @@ fn forgetting_history_is_noticed() {
 }
 
 #[test]
+fn an_ending_that_is_written_over_is_noticed() {
+    let mut world = lenient(Phase::Processing);
+    world.refuse_once(notifies, forbidden("cannot create resource"));
+    world.says(RP, failed());
+    assert!(world.status().is_terminal());
+    world.tamper = |call| {
+        if let Call::Record(record) = call {
+            record.to.reason = Some("Another".into());
+        }
+    };
+    world.run_for_secs(60);
+    noticed(&world, "S7:");
+}
+
+#[test]
+fn a_start_that_is_written_twice_is_noticed() {
+    let mut world = lenient(Phase::Processing);
+    world.tamper = |call| {
+        if let Call::Record(record) = call {
+            let start = record.to.start_time.as_mut().unwrap();
+            *start = start.plus(GoDuration::from_secs(1));
+        }
+    };
+    world.after_secs(10);
+    world.says(RP, completed_processing());
+    noticed(&world, "S8:");
+}
+
+#[test]
+fn deleting_what_status_names_is_noticed() {
+    let mut world = lenient(Phase::Executing);
+    world.blinds = |state| state.request.status.ai_analysis_ref = None;
+    world.after_secs(1);
+    noticed(&world, "S14:");
+}
+
+#[test]
+fn a_notification_that_is_too_large_is_noticed() {
+    let mut world = lenient(Phase::Processing);
+    world.tamper = |call| {
+        if let Call::Create(new) = call
+            && let ChildSpec::Notification(spec) = &mut new.spec
+        {
+            spec.body = "x".repeat(8 * 1024);
+        }
+    };
+    world.says(RP, failed());
+    noticed(&world, "S29: a notification");
+}
+
+#[test]
+fn a_status_that_is_too_large_is_noticed() {
+    let mut world = lenient(Phase::Processing);
+    world.tamper = |call| {
+        if let Call::Record(record) = call {
+            record.to.message = Some("x".repeat(33 * 1024));
+        }
+    };
+    world.says(RP, completed_processing());
+    noticed(&world, "S29: a status");
+}
+
+#[test]
 fn acting_while_suspended_is_noticed() {
     let mut world = lenient(Phase::Processing);
     world.blinds = |state| state.request.spec.suspend = false;
@@ -139,6 +204,7 @@ fn forget_the_escalation(state: &mut State) {
     let status = &mut state.request.status;
     status.completion_time = None;
     status.conditions.clear();
+    status.history.clear();
     status
         .notification_refs
         .retain(|told| told.occasion != Occasion::Escalation);

@@ -12,13 +12,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use remediation_core::action::Event;
+use remediation_core::action::{ChildSpec, Event};
 use remediation_core::children::{Child, ChildKey, Children};
 use remediation_core::decide::State;
 use remediation_core::error::ApiFailure;
 use remediation_core::kind::ChildKind;
 use remediation_core::memory::Memory;
-use remediation_core::pass::{Call, Pass, Step};
+use remediation_core::names::Occasion;
+use remediation_core::pass::{Call, Outcome, Pass, Step};
 use remediation_core::phase::Phase;
 use remediation_core::policy::Settings;
 use remediation_core::request::{Identity, Request, RequestSpec};
@@ -56,6 +57,8 @@ pub(crate) struct World {
     pub(crate) crash: Option<Crash>,
     /// Calls of dead processes that are still on their way, and after how many more calls they arrive.
     pub(crate) late: Vec<(usize, Call)>,
+    /// Whether a dead process's status arrived within this pass, which began from the one before.
+    pub(crate) overtaken: bool,
     /// When the last pass asked to be woken.
     pub(crate) wake: Option<Timestamp>,
     /// How often the last pass decided.
@@ -156,6 +159,7 @@ impl World {
             skew: SignedDuration::ZERO,
             crash: None,
             late: Vec::new(),
+            overtaken: false,
             wake: None,
             rounds: 0,
             rests: true,
@@ -197,6 +201,7 @@ impl World {
 
     /// Whether it came to its end.
     fn pass(&mut self) -> bool {
+        self.overtaken = false;
         let Some(request) = self.request.clone() else {
             self.wake = None;
             return true;
@@ -271,7 +276,15 @@ impl World {
             .map(|(_, call)| call)
             .collect();
         for call in arrived {
-            self.apply(&call);
+            self.oracle.window |= match &call {
+                Call::Create(new) => {
+                    matches!(&new.spec, ChildSpec::Notification(n) if n.occasion == Occasion::Success)
+                }
+                Call::Record(record) => record.to.has_failed() && !record.from.has_failed(),
+                _ => false,
+            };
+            let outcome = self.apply(&call);
+            self.overtaken |= matches!((&call, outcome), (Call::Record(_), Outcome::Request(_)));
         }
     }
 

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use remediation_core::action::ChildSpec;
 use remediation_core::children::Child;
 use remediation_core::kind::ChildKind;
+use remediation_core::memory::Errand;
 use remediation_core::names::Occasion;
 use remediation_core::pass::{Call, RecordCall};
 use remediation_core::phase::{Phase, TRANSITIONS};
@@ -22,6 +23,9 @@ pub(crate) struct Oracle {
     pub(crate) violations: Vec<String>,
     /// Whether somebody edited the status: what was edited is not ours to answer for.
     pub(crate) edited: bool,
+    /// Whether a success was told, or a failure recorded, by a call that arrived late: the window that is known
+    /// (docs/reliability/model.md), in which both may be told.
+    pub(crate) window: bool,
     executions: BTreeMap<String, BTreeSet<String>>,
     notified: BTreeMap<Occasion, u32>,
 }
@@ -87,7 +91,7 @@ impl World {
                 let named = object.is_some_and(|o| names(self.status(), &o.child));
                 let ours = object.is_none_or(|o| o.child.owner == self.owner());
                 [
-                    named.then(|| format!("deletes {}, which status names", seen.key)),
+                    named.then(|| format!("S14: deletes {}, which status names", seen.key)),
                     (!ours).then(|| format!("S14: deletes {}, which is not ours", seen.key)),
                 ]
                 .into_iter()
@@ -121,7 +125,7 @@ impl World {
             let escalated = request.status.condition("Escalated");
             escalated.is_some_and(|c| c.status == "False")
         };
-        if request.deleting || (request.status.is_terminal() && !owed) {
+        if request.deleting || (request.status.is_terminal() && !owed && !self.overtaken) {
             found.push(format!("S5: creates a {kind} although it is over"));
         }
         if request.spec.suspend && !request.status.is_terminal() {
@@ -143,7 +147,8 @@ impl World {
         if !led {
             found.push(format!("S2: creates a {kind} before what leads to it"));
         }
-        if kind != ChildKind::NotificationRequest && request.status.has_failed() {
+        let fails = request.status.has_failed() && !self.overtaken;
+        if kind != ChildKind::NotificationRequest && fails {
             found.push(format!("S4: creates a {kind} after it failed"));
         }
         if let ChildSpec::Notification(notification) = spec {
@@ -210,7 +215,8 @@ impl World {
                             .violated(format!("S12: two {:?}s", notification.occasion));
                     }
                     let both = [Occasion::Success, Occasion::Escalation];
-                    if both.iter().all(|o| self.oracle.notified.contains_key(o)) {
+                    let all = both.iter().all(|o| self.oracle.notified.contains_key(o));
+                    if all && !self.oracle.window && !self.oracle.edited {
                         self.oracle.violated("S12: success and escalation".into());
                     }
                 }
@@ -238,7 +244,11 @@ impl World {
                 self.oracle
                     .violated(format!("S9: at rest past the deadline {next}"));
             }
-            let in_time = self.wake.is_some_and(|wake| wake <= next.moment());
+            // While status cannot be written no deadline can be recorded as passed: the next try is soon enough.
+            let record = self.memory.refusal(&Errand::Record);
+            let held = record.filter(|refusal| !refusal.is_over(self.now));
+            let due = held.map_or(next.moment(), |refusal| refusal.next_try.max(next.moment()));
+            let in_time = self.wake.is_some_and(|wake| wake <= due);
             if !next.reached(self.now) && !in_time {
                 self.oracle
                     .violated(format!("S10: no wake-up at the deadline {next}"));

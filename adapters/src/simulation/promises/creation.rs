@@ -15,6 +15,8 @@ use super::{Expectations, Findings, Promise};
 /// The largest notification spec, in bytes of JSON; its body.
 const LARGEST_NOTIFICATION: usize = 8 * 1024;
 const LONGEST_BODY: usize = 4096;
+/// A stored time that lies further ahead than this is rewritten.
+const AHEAD: SignedDuration = SignedDuration::from_secs(5);
 
 pub(super) struct Creation<'a> {
     pub(super) object: &'a Value,
@@ -238,17 +240,35 @@ impl Creation<'_> {
     /// A workflow's latest moment is the overall deadline, with the pause that is ending as it is created.
     fn wrong_not_after(&self, spec: &Value) -> Option<String> {
         let status = self.request.status();
-        let earliest = status.overall_deadline()?;
+        let recorded = status.overall_deadline()?;
         let ending = status
             .time("suspendedSince")
             .map_or(SignedDuration::ZERO, |since| {
                 (self.at + self.expectations.skew).duration_since(since.moment())
             });
-        let latest = earliest.moment() + ending;
-        let not_after = text(spec, &["notAfter"]).and_then(read::time);
-        let fits = not_after.is_some_and(|time| time >= earliest && time.moment() <= latest);
-        (!fits)
-            .then(|| format!("spec.notAfter is {not_after:?}, the overall deadline is {earliest}"))
+        let Some(not_after) = text(spec, &["notAfter"]).and_then(read::time) else {
+            return Some("spec.notAfter is no time".to_owned());
+        };
+        let fits = |earliest: Timestamp, latest: Timestamp| {
+            (earliest..=latest + ending).contains(&not_after.moment())
+        };
+        let as_recorded = fits(recorded.moment(), recorded.moment());
+        (!as_recorded
+            && !self
+                .rewritten_start(status)
+                .is_some_and(|(a, b)| fits(a, b)))
+        .then(|| format!("spec.notAfter is {not_after}, the overall deadline is {recorded}"))
+    }
+
+    /// A start that lies ahead is set to now, and what is created in the same pass goes by it before it is recorded: the
+    /// overall deadline, at its earliest and latest.
+    fn rewritten_start(&self, status: Status<'_>) -> Option<(Timestamp, Timestamp)> {
+        let (skew, lag) = (self.expectations.skew, self.expectations.lag);
+        let start = status.time("startTime")?;
+        let ahead = start.moment().duration_since(self.at) + skew + lag > AHEAD;
+        let length = status.overall_deadline()?.since(start);
+        let end = |now: Timestamp| Time::at(now).plus(length).moment();
+        ahead.then(|| (end(self.at - skew - lag), end(self.at + skew)))
     }
 
     fn any_result(&self, kind: ChildKind, fits: impl Fn(&Value) -> bool) -> bool {

@@ -33,7 +33,7 @@ pub use table::{Entry, Layer, Promise, Shown, TABLE};
 pub use violation::Violation;
 
 use creation::Creation;
-use state::{Child, Request};
+use state::{Child, End, Request};
 use status_write::StatusWrite;
 use violation::Findings;
 
@@ -106,7 +106,7 @@ impl Promises {
                         request.pay(at, faults, &mut found);
                     }
                 }
-                (Some(before), Some(after)) => request.edited_by_hand(before, after),
+                (Some(before), Some(after)) => request.edited_by_hand(before, after, at),
                 _ => {}
             }
             match &commit.after {
@@ -115,6 +115,9 @@ impl Promises {
             }
             if ours {
                 let named = read::Status::of(image);
+                if named.has_ended() {
+                    request.end.get_or_insert_with(|| End::of(named));
+                }
                 for (step, uid) in named.executions() {
                     if !request.named.contains_key(step) {
                         request.named.insert(step.to_owned(), uid.to_owned());
@@ -198,7 +201,15 @@ impl Promises {
             .is_some_and(|after| read::is_deleting(after) && known.deleting.is_none());
         if ours {
             let deletes = marks || (commit.after.is_none() && known.deleting.is_none());
-            touch::check_child(known, deletes, &self.requests, &mut found);
+            let expectations = &self.expectations;
+            touch::check_child(
+                known,
+                deletes,
+                commit.at,
+                &self.requests,
+                expectations,
+                &mut found,
+            );
         } else if let (Some(request), Some(after), true) = (request, &commit.after, kind.executes())
         {
             let idle = |word: &str| matches!(word, "" | "Pending");

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::read::{COMPLETED, PLACES, Status, list, text};
+use super::state::End;
 use super::status_write::StatusWrite;
 use super::{Findings, Promise};
 
@@ -26,6 +27,7 @@ pub(super) fn check(write: &StatusWrite<'_>, found: &mut Findings<'_>) {
     if before.has_ended() {
         return check_end(before, after, found);
     }
+    check_taken_away(write, found);
     check_failure(before, after, found);
     let Some(entries) = new_entries(before, after) else {
         return found.breaks(
@@ -137,6 +139,21 @@ fn check_end(before: Status<'_>, after: Status<'_>, found: &mut Findings<'_>) {
             Promise::L9,
             "status was written although the remediation has ended and everybody is told",
         );
+    }
+}
+
+/// A hand took the completion time away, and left what else tells of the end: it is the same end again.
+fn check_taken_away(write: &StatusWrite<'_>, found: &mut Findings<'_>) {
+    let (before, after) = (write.before, write.after);
+    let Some(end) = &write.request.end else {
+        return;
+    };
+    let last = list(before.0, &["history"]).last();
+    let tells = last.and_then(|entry| text(entry, &["phase"])) == Some(&end.phase);
+    let left = before.phase() == end.phase && before.text("reason") == end.reason.as_deref();
+    if tells && left && End::of(after) != *end {
+        let story = format!("it had ended ({end:?}), and became {:?}", End::of(after));
+        found.breaks(Promise::S7, story);
     }
 }
 

@@ -28,6 +28,10 @@ pub(super) struct Request {
     pub(super) left: [Option<Timestamp>; 7],
     /// The executions that were named, by step; the workflow under the empty one.
     pub(super) named: BTreeMap<String, String>,
+    /// When a hand last took an execution's name away, by its UID.
+    pub(super) unnamed: BTreeMap<String, Timestamp>,
+    /// How it ended, as the orchestrator recorded it first.
+    pub(super) end: Option<End>,
     pub(super) children: Vec<String>,
     /// The UIDs of the escalations and of the successes that exist, and the reason that an escalation gave.
     pub(super) escalations: Vec<String>,
@@ -36,6 +40,24 @@ pub(super) struct Request {
     /// Whether a hand changed what says why it failed.
     pub(super) edited: bool,
     pub(super) budget: Budget,
+}
+
+/// How a request ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct End {
+    pub(super) phase: String,
+    pub(super) reason: Option<String>,
+    pub(super) completion_time: Option<String>,
+}
+
+impl End {
+    pub(super) fn of(status: Status<'_>) -> Self {
+        Self {
+            phase: status.phase().to_owned(),
+            reason: status.text("reason").map(str::to_owned),
+            completion_time: status.text("completionTime").map(str::to_owned),
+        }
+    }
 }
 
 /// The writes that a request costs.
@@ -63,6 +85,8 @@ impl Request {
             failed: None,
             left: [None; 7],
             named: BTreeMap::new(),
+            unnamed: BTreeMap::new(),
+            end: None,
             children: Vec::new(),
             escalations: Vec::new(),
             successes: Vec::new(),
@@ -105,13 +129,14 @@ impl Request {
     }
 
     /// Notes what a hand did to it.
-    pub(super) fn edited_by_hand(&mut self, before: &Value, after: &Value) {
+    pub(super) fn edited_by_hand(&mut self, before: &Value, after: &Value, now: Timestamp) {
         if before.get("status") != after.get("status") {
             self.budget.extra += 3;
             let (old, new) = (Status::of(before), Status::of(after));
             for (step, uid) in old.executions() {
                 if !new.executions().any(|named| named == (step, uid)) {
                     self.named.remove(step);
+                    self.unnamed.insert(uid.to_owned(), now);
                 }
             }
             for (step, uid) in new.executions() {

@@ -1,9 +1,11 @@
 //! A status write of the orchestrator's: what it found and what it left. It carries the resourceVersion that it was
 //! decided from, so that what it found is what was decided from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use jiff::Timestamp;
+use remediation_core::kind::REQUEST_PLURAL;
 use serde_json::Value;
 
 use super::read::{self, Status, list};
@@ -14,6 +16,31 @@ use super::{Expectations, Findings, Promise, path, times};
 const LARGEST_STATUS: usize = 32 * 1024;
 /// The largest of a remediation of one step in which nothing went wrong.
 const LARGEST_ORDINARY_STATUS: usize = 4 * 1024;
+
+/// The conditions of ours.
+const CONDITIONS: [&str; 7] = [
+    "Complete",
+    "Failed",
+    "Reconciling",
+    "Stalled",
+    "AwaitingApproval",
+    "Suspended",
+    "Escalated",
+];
+
+/// The fields of status that the definition has.
+static FIELDS: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+    let definitions = crate::kubernetes::crd::all().into_iter();
+    let definitions = definitions.filter_map(|crd| serde_json::to_value(crd).ok());
+    let requests = definitions
+        .filter(|crd| crd["spec"]["names"]["plural"] == REQUEST_PLURAL)
+        .flat_map(|mut crd| {
+            let schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"].take();
+            let fields = schema["properties"]["status"]["properties"].as_object();
+            fields.cloned().unwrap_or_default()
+        });
+    requests.map(|(field, _)| field).collect()
+});
 
 pub(super) struct StatusWrite<'a> {
     pub(super) before: Status<'a>,
@@ -32,6 +59,7 @@ pub(super) struct StatusWrite<'a> {
 impl StatusWrite<'_> {
     pub(super) fn check(&self, found: &mut Findings<'_>) {
         path::check(self, found);
+        self.check_newer(found);
         if self.was_deleting {
             found.breaks(
                 Promise::S5,
@@ -53,6 +81,28 @@ impl StatusWrite<'_> {
             );
         }
         self.check_size(found);
+    }
+
+    /// What a newer version wrote, which this one does not know, stays as it is.
+    fn check_newer(&self, found: &mut Findings<'_>) {
+        let newer = self.before.0.as_object().into_iter().flatten();
+        let lost = newer
+            .filter(|(field, _)| !FIELDS.contains(*field))
+            .find(|(field, value)| self.after.0.get(*field) != Some(*value));
+        if let Some((field, _)) = lost {
+            let story = format!("status.{field} is a newer version's, and was changed");
+            found.breaks(Promise::S14, story);
+        }
+        let conditions = |status: Status<'_>| list(status.0, &["conditions"]).to_vec();
+        let ours = |condition: &Value| CONDITIONS.iter().any(|kind| condition["type"] == **kind);
+        let after = conditions(self.after);
+        let lost = conditions(self.before)
+            .into_iter()
+            .find(|condition| !ours(condition) && !after.contains(condition));
+        if let Some(condition) = lost {
+            let story = format!("the condition {} is not ours", condition["type"]);
+            found.breaks(Promise::S14, format!("{story}, and was changed"));
+        }
     }
 
     fn check_names(&self, found: &mut Findings<'_>) {

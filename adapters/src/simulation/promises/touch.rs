@@ -14,7 +14,9 @@ use super::{Expectations, Findings, Promise};
 pub(super) fn check_child(
     child: &Child,
     deletes: bool,
+    at: Timestamp,
     requests: &BTreeMap<String, Request>,
+    expectations: &Expectations,
     found: &mut Findings<'_>,
 ) {
     let doing = if deletes { "deleted" } else { "changed" };
@@ -34,7 +36,11 @@ pub(super) fn check_child(
             format!("{doing} {}, which is not ours", child.kind),
         );
     };
-    if request.gone.is_some() {
+    // A call that was under way when the request went did what was right a moment before.
+    if request
+        .gone
+        .is_some_and(|gone| gone + expectations.lag < at)
+    {
         return found.breaks(
             Promise::S16,
             format!("{doing} {}, which is of an earlier request", child.kind),
@@ -72,7 +78,9 @@ pub(super) fn is_straggler(child: &Child, status: Status<'_>) -> bool {
         ChildKind::WorkflowExecution | ChildKind::KubernetesExecution => read::EXECUTING,
         ChildKind::NotificationRequest => return false,
     };
-    status.has_ended() || status.place().is_some_and(|place| place > last)
+    // The word Completed alone is a hand's, and says nothing of where the remediation is.
+    let past = |place: usize| place > last && place < read::COMPLETED;
+    status.has_ended() || status.place().is_some_and(past)
 }
 
 /// Whether it stands where one of our children would: the name of a request, a dash, and what follows.
@@ -130,7 +138,11 @@ pub(super) fn check_start(
 ) {
     let status = request.status();
     let long = |since: Option<Timestamp>| since.is_some_and(|since| since + expectations.lag < at);
-    let why = if !request.named.values().any(|uid| uid == read::uid(after)) {
+    let uid = read::uid(after);
+    // Where a hand takes the name away at the moment at which the executor looks, nobody could have known.
+    let named = request.named.values().any(|named| named == uid)
+        || (request.unnamed.get(uid)).is_some_and(|at_once| !long(Some(*at_once)));
+    let why = if !named {
         "status never named it".to_owned()
     } else if long(request.ended) || long(request.left[read::EXECUTING]) {
         "its phase was over".to_owned()

@@ -1,5 +1,6 @@
 //! One run, from its plan to its report.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::clock::WallClock;
+use super::definitions::Definitions;
 use super::faults::{Faults, agent};
 use super::hand::Hand;
 use super::link::{self, StreamFaults};
@@ -48,6 +50,10 @@ struct Cluster<'a> {
     streams: Arc<StreamFaults>,
     clocks: Vec<WallClock>,
     stops: Vec<mpsc::UnboundedSender<u64>>,
+    /// By replica: whether its next process has other settings.
+    reconfigured: Vec<Arc<AtomicBool>>,
+    /// Whether a webhook changes what operators create.
+    webhook: Arc<AtomicBool>,
     healed: Arc<Board<bool>>,
     metrics: Arc<Mutex<Vec<Metrics>>>,
     started: tokio::time::Instant,
@@ -95,6 +101,8 @@ impl<'a> Cluster<'a> {
             streams: Arc::new(StreamFaults::new(stream_faults.collect())),
             clocks: replica::clocks(plan, steady),
             stops: Vec::new(),
+            reconfigured: Vec::new(),
+            webhook: Arc::default(),
             healed,
             metrics: Arc::default(),
             started: tokio::time::Instant::now(),
@@ -119,11 +127,15 @@ impl<'a> Cluster<'a> {
         for (index, clock) in self.clocks.iter().enumerate() {
             let (stop, stops) = mpsc::unbounded_channel();
             self.stops.push(stop);
+            let reconfigured = Arc::<AtomicBool>::default();
+            self.reconfigured.push(Arc::clone(&reconfigured));
             let replica = Replica {
                 index,
                 server: self.server.clone(),
                 clock: clock.clone(),
                 settings: settings.clone(),
+                reconfigured,
+                webhook: Arc::clone(&self.webhook),
                 faults: Arc::clone(&self.faults),
                 streams: Arc::clone(&self.streams),
                 witness: Arc::clone(&self.witness),
@@ -302,7 +314,41 @@ impl<'a> Cluster<'a> {
                     hand.send("DELETE", &path, &serde_json::Value::Null);
                 });
             }
-            Trouble::Uninstalled { kind, until_ms } => self.uninstall(kind, until_ms, reached),
+            Trouble::Uninstalled { kind, until_ms } => {
+                let definitions = self.definitions();
+                let back = definitions.uninstall(kind, until_ms);
+                self.server.collect_garbage();
+                reached();
+                self.tasks.spawn(back);
+            }
+            Trouble::OlderDefinition { until_ms } => {
+                reached();
+                let renewed = self.definitions().make_older(until_ms);
+                self.tasks.spawn(renewed);
+            }
+            Trouble::Webhook { at_ms, for_ms } => {
+                let webhook = Arc::clone(&self.webhook);
+                self.troubles.spawn(async move {
+                    tokio::time::sleep(millis(at_ms)).await;
+                    webhook.store(true, Ordering::Relaxed);
+                    tokio::time::sleep(millis(for_ms)).await;
+                    webhook.store(false, Ordering::Relaxed);
+                });
+            }
+            Trouble::Reconfigure { replica, at_ms } => {
+                let (Some(stop), Some(other)) = (
+                    self.stops.get(replica).cloned(),
+                    self.reconfigured.get(replica).cloned(),
+                ) else {
+                    return;
+                };
+                self.troubles.spawn(async move {
+                    tokio::time::sleep(millis(at_ms)).await;
+                    reached();
+                    other.store(true, Ordering::Relaxed);
+                    stop.send(0).ok();
+                });
+            }
             Trouble::Person {
                 request,
                 when,
@@ -337,29 +383,11 @@ impl<'a> Cluster<'a> {
         }
     }
 
-    /// Takes the definition of a kind away, and brings it back later.
-    fn uninstall(
-        &mut self,
-        kind: ChildKind,
-        until_ms: u64,
-        reached: impl FnOnce() + Send + 'static,
-    ) {
-        const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
-        let path = format!("{DEFINITIONS}/{}.{}", kind.plural(), kind.group());
-        let (_, mut definition) = self.hand.send("GET", &path, &serde_json::Value::Null);
-        self.hand.send("DELETE", &path, &serde_json::Value::Null);
-        self.server.collect_garbage();
-        reached();
-        let (hand, healed) = (self.hand.clone(), Arc::clone(&self.healed));
-        self.tasks.spawn(async move {
-            tokio::select! {
-                biased;
-                _ = healed.until(|healed| *healed) => {}
-                () = tokio::time::sleep(Duration::from_millis(until_ms)) => {}
-            }
-            definition["metadata"] = serde_json::json!({ "name": definition["metadata"]["name"] });
-            hand.send("POST", DEFINITIONS, &definition);
-        });
+    fn definitions(&self) -> Definitions {
+        Definitions {
+            hand: self.hand.clone(),
+            healed: Arc::clone(&self.healed),
+        }
     }
 
     async fn live(mut self) -> Report {
@@ -375,6 +403,7 @@ impl<'a> Cluster<'a> {
         self.healed.change(|healed| *healed = true);
         self.faults.heal();
         self.streams.heal();
+        self.webhook.store(false, Ordering::Relaxed);
         for clock in &self.clocks {
             clock.heal();
         }

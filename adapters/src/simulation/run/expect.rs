@@ -49,6 +49,9 @@ pub(super) fn expectations(plan: &Plan) -> Expectations {
             | Trouble::Restore { .. }
             | Trouble::Namespace { .. }
             | Trouble::Uninstalled { .. }
+            | Trouble::OlderDefinition { .. }
+            | Trouble::Webhook { .. }
+            | Trouble::Reconfigure { .. }
             | Trouble::Garbage { .. }
             | Trouble::Person { .. } => {}
         }

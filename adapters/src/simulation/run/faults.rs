@@ -106,6 +106,9 @@ impl Faults {
                 | Trouble::Restore { .. }
                 | Trouble::Namespace { .. }
                 | Trouble::Uninstalled { .. }
+                | Trouble::OlderDefinition { .. }
+                | Trouble::Webhook { .. }
+                | Trouble::Reconfigure { .. }
                 | Trouble::Garbage { .. } => {}
             }
         }

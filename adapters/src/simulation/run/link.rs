@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 use tower::{BoxError, Service};
 
 use super::plan::StreamFault;
+use super::webhook;
 use crate::simulation::api_server::{ApiService, ResponseBody};
 use crate::simulation::board::Board;
 
@@ -100,6 +101,10 @@ pub(super) struct Link {
     pub(super) agent: HeaderValue,
     pub(super) life: Arc<Life>,
     pub(super) streams: Arc<StreamFaults>,
+    /// Whether a webhook changes what is created.
+    pub(super) webhook: Arc<AtomicBool>,
+    /// Told of each creation that the webhook changed.
+    pub(super) mutated: Arc<dyn Fn() + Send + Sync>,
     /// Told of each watch to which something was done.
     pub(super) told: Arc<dyn Fn(StreamFault) + Send + Sync>,
 }
@@ -123,6 +128,13 @@ impl Service<Request<ClientBody>> for Link {
             .is_some_and(|query| query.contains("watch=true"));
         let mut link = self.clone();
         Box::pin(async move {
+            if link.webhook.load(Ordering::Relaxed) {
+                let changed;
+                (request, changed) = webhook::mutate(request).await;
+                if changed {
+                    (link.mutated)();
+                }
+            }
             let life = Arc::clone(&link.life);
             let answer = if life.stalled.look(|stalled| *stalled) {
                 // What was about to be sent is sent once the process goes on, whoever still waits for it.

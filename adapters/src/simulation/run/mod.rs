@@ -13,9 +13,11 @@
 
 mod clock;
 mod cluster;
+mod definitions;
 mod expect;
 mod faults;
 mod hand;
+mod hostile;
 mod link;
 mod panics;
 mod people;
@@ -28,6 +30,7 @@ mod shrink;
 mod swarm;
 mod template;
 mod trace;
+mod webhook;
 mod witness;
 
 use std::collections::BTreeMap;

@@ -10,7 +10,9 @@ use remediation_core::names;
 use remediation_core::request::Identity;
 use serde_json::{Value, json};
 
+use super::definitions;
 use super::hand::{Hand, NAMESPACE, children, requests};
+use super::hostile;
 use super::plan::{Asked, Deed};
 use crate::simulation::board::Board;
 use crate::simulation::children::SCRIPT_ANNOTATION;
@@ -121,6 +123,19 @@ impl People {
                     hand.send("PATCH", &status, &edit);
                 }
             }
+            Deed::HostileStatus(kind) => {
+                for child in self.children_of(request, *kind) {
+                    hand.send("PATCH", &format!("{child}/status"), &hostile::status(*kind));
+                }
+            }
+            Deed::HostileMetadata => {
+                hand.send("PATCH", &path, &hostile::metadata());
+            }
+            Deed::NewerStatus => {
+                definitions::make_newer(hand);
+                let (_, object) = hand.send("GET", &path, &Value::Null);
+                hand.send("PATCH", &status, &newer(&object["status"]));
+            }
             Deed::OddStatus(kind) => {
                 for child in self.children_of(request, *kind) {
                     let odd = json!({ "status": { "phase": "Hibernating", "message": "\u{202e}odd\u{0}", "surprise": [1, { "a": null }] } });
@@ -204,5 +219,89 @@ impl People {
             }
             act();
         });
+    }
+}
+
+/// What a newer build adds to a status: a field, and a condition with a value that this one never writes.
+fn newer(status: &Value) -> Value {
+    let mut conditions = status["conditions"].as_array().cloned().unwrap_or_default();
+    conditions.retain(|condition| condition["type"] != "Verified");
+    conditions.push(json!({
+        "type": "Verified", "status": "Unknown", "reason": "InProgress",
+        "lastTransitionTime": "2026-03-01T12:00:00.000Z",
+    }));
+    json!({ "status": { "verification": { "attempts": 1, "by": "later" }, "conditions": conditions } })
+}
+
+#[cfg(test)]
+mod tests {
+    use remediation_core::request::RequestSpec;
+    use serde_json::Map;
+
+    use super::*;
+    use crate::simulation::api_server::TokioClock;
+    use crate::simulation::children::Script;
+    use crate::simulation::run::swarm::alert;
+    use crate::simulation::run::template;
+
+    /// A cluster in which somebody asked for a remediation in hostile texts.
+    fn cluster() -> (Hand, People, Arc<Board<bool>>) {
+        let clock = Arc::new(TokioClock::starting_at(template::start()));
+        let hand = Hand::new(template::server(clock, 1));
+        let asked = Asked {
+            name: "r0".to_owned(),
+            at_ms: 0,
+            spec: RequestSpec {
+                targeting_data: Some(hostile::alert(alert(0))),
+                ..RequestSpec::default()
+            },
+            script: Script::default(),
+        };
+        let healed = Arc::new(Board::new(false));
+        let people = People::new(hand.clone(), vec![asked], Arc::clone(&healed));
+        people.ask("r0");
+        (hand, people, healed)
+    }
+
+    fn request(hand: &Hand) -> Value {
+        hand.list(&requests()).remove(0)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_written_to_do_harm_is_stored() {
+        let (hand, people, _) = cluster();
+        for kind in ChildKind::ALL {
+            people.act("r0", &Deed::PutForeign(kind));
+            people.act("r0", &Deed::HostileStatus(kind));
+            let child = hand.list(&children(kind)).remove(0);
+            let surprise = child["status"]["surprise"].as_str().unwrap_or_default();
+            assert_eq!(surprise.len(), 1_000_000, "{kind}");
+        }
+        people.act("r0", &Deed::HostileMetadata);
+        let labels = request(&hand)["metadata"]["labels"].take();
+        assert_eq!(labels.as_object().map(Map::len), Some(10_000));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_older_definition_drops_what_a_newer_one_keeps() {
+        let (hand, people, healed) = cluster();
+        let older = definitions::Definitions {
+            hand: hand.clone(),
+            healed,
+        };
+        let renewed = older.make_older(1000);
+        let status = format!("{}/r0/status", requests());
+        let write = || {
+            let patch = json!({ "status": { "phase": "Pending", "waitingFor": "Kind/name" } });
+            hand.send("PATCH", &status, &patch);
+            request(&hand)["status"].take()
+        };
+        assert_eq!(write(), json!({ "phase": "Pending" }));
+        renewed.await;
+        assert_eq!(write()["waitingFor"], "Kind/name");
+        people.act("r0", &Deed::NewerStatus);
+        let newer = request(&hand)["status"].take();
+        assert_eq!(newer["verification"]["attempts"], 1, "{newer}");
+        assert_eq!(newer["conditions"][0]["status"], "Unknown");
     }
 }

@@ -203,6 +203,14 @@ pub enum Deed {
     EditPhaseStart(i64),
     /// Writes an odd value as the status of its children of this kind.
     OddStatus(ChildKind),
+    /// Writes as much as the definition lets into the status of its children of this kind, and texts that try to do
+    /// something where they are shown.
+    HostileStatus(ChildKind),
+    /// Labels and annotates it with as much as it can hold.
+    HostileMetadata,
+    /// A newer build of the orchestrator installs its definition, and writes a field and a condition into its status
+    /// that this one does not know.
+    NewerStatus,
 }
 
 /// Something that goes wrong, or somebody who interferes. Each can be left out by itself.
@@ -345,6 +353,25 @@ pub enum Trouble {
         /// When it is.
         until_ms: u64,
     },
+    /// The definition of the requests is an older one at first, which lacks some fields of status.
+    OlderDefinition {
+        /// When it is brought up to date.
+        until_ms: u64,
+    },
+    /// A mutating webhook adds to everything that operators create: labels, annotations, a channel of notifications.
+    Webhook {
+        /// From when.
+        at_ms: u64,
+        /// How long.
+        for_ms: u64,
+    },
+    /// An operator is stopped, and starts again with other settings.
+    Reconfigure {
+        /// Which one.
+        replica: usize,
+        /// When.
+        at_ms: u64,
+    },
     /// The garbage collector is late.
     Garbage {
         /// By how much.
@@ -387,6 +414,9 @@ impl Trouble {
             Trouble::Restore { .. } => "Restored etcd".to_owned(),
             Trouble::Namespace { .. } => "Namespace deleted".to_owned(),
             Trouble::Uninstalled { .. } => "Kind not installed".to_owned(),
+            Trouble::OlderDefinition { .. } => "Older definition".to_owned(),
+            Trouble::Webhook { .. } => "Webhook".to_owned(),
+            Trouble::Reconfigure { .. } => "Reconfigured".to_owned(),
             Trouble::Garbage { .. } => "Garbage collector late".to_owned(),
             Trouble::Person { deed, .. } => format!("Person {}", deed.word()),
         }

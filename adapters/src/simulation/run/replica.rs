@@ -1,12 +1,13 @@
 //! One replica of the operator: processes that follow one another, each with a client, a clock and a memory of its
 //! own. A crash is the process's whole task dropped, wherever it stands.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::HeaderValue;
 use remediation_core::lease::LeaseTiming;
-use remediation_core::policy::{DefaultTimeouts, Retention, Settings};
+use remediation_core::policy::{DefaultTimeouts, EventSettings, Retention, Settings};
 use remediation_core::time::GoDuration;
 use tokio::sync::{mpsc, oneshot};
 
@@ -35,6 +36,10 @@ pub(super) struct Replica {
     pub(super) server: ApiServer,
     pub(super) clock: WallClock,
     pub(super) settings: OperatorSettings,
+    /// Whether the next process starts with other settings.
+    pub(super) reconfigured: Arc<AtomicBool>,
+    /// Whether a webhook changes what is created.
+    pub(super) webhook: Arc<AtomicBool>,
     pub(super) faults: Arc<Faults>,
     pub(super) streams: Arc<StreamFaults>,
     pub(super) witness: Arc<Witness>,
@@ -98,6 +103,11 @@ impl Replica {
                 .unwrap_or(HeaderValue::from_static("remediation-orchestrator-")),
             life: Arc::clone(life),
             streams: Arc::clone(&self.streams),
+            webhook: Arc::clone(&self.webhook),
+            mutated: {
+                let witness = Arc::clone(&self.witness);
+                Arc::new(move || witness.reach_about("Webhook", None))
+            },
             told: Arc::new(move |fault: StreamFault| {
                 witness.reach_about(&format!("Stream {fault:?}"), None);
             }),
@@ -109,6 +119,9 @@ impl Replica {
             .unwrap_or_else(PoisonError::into_inner)
             .push(metrics.clone());
         let mut settings = self.settings.clone();
+        if self.reconfigured.load(Ordering::Relaxed) {
+            settings.policy = other_policy();
+        }
         settings.instance.clone_from(&agent);
         if let Some(lease) = &mut settings.lease {
             lease.identity = format!("{agent}-{process}");
@@ -151,6 +164,26 @@ pub(super) fn settings(plan: &Plan) -> OperatorSettings {
         },
         lease: (plan.replicas > 1).then_some(lease),
         ..OperatorSettings::default()
+    }
+}
+
+/// Other settings, which count for requests that begin from now on.
+fn other_policy() -> Settings {
+    let seconds = GoDuration::from_secs;
+    Settings {
+        timeouts: DefaultTimeouts {
+            processing: seconds(12),
+            analyzing: seconds(14),
+            approval: seconds(10),
+            workflow_planning: seconds(13),
+            executing: seconds(25),
+            overall: Some(seconds(50)),
+        },
+        retention: Retention {
+            ttl_seconds_after_finished: 5,
+        },
+        events: EventSettings { transitions: true },
+        ..Settings::default()
     }
 }
 

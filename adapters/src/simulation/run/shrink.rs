@@ -1,6 +1,7 @@
 //! From a plan that breaks a promise to a smaller one that still does.
 
 use super::plan::Plan;
+use super::swarm::alert;
 use super::{Options, Report, run};
 use crate::simulation::children::{Script, Stage};
 use crate::simulation::promises::Promise;
@@ -50,6 +51,9 @@ impl Shrinking<'_> {
             plan.requests[index].spec.timeouts = None;
             plan.requests[index].spec.ttl_seconds_after_finished = None;
             plan.requests[index].at_ms = 0;
+            smaller |= self.accept(plan);
+            let mut plan = self.plan.clone();
+            plan.requests[index].spec.targeting_data = Some(alert(index as u64));
             smaller |= self.accept(plan);
         }
         for simplify in [

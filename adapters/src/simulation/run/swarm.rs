@@ -5,6 +5,7 @@ use remediation_core::request::{RequestSpec, Timeouts};
 use remediation_core::targeting::TargetingData;
 use remediation_core::time::GoDuration;
 
+use super::hostile;
 use super::plan::{Asked, CallFault, Deed, InFlight, Plan, Stream, StreamFault, Trouble, When};
 use super::random::Random;
 use crate::simulation::children::{Approval, Decision, Outcome, Quirk, Script, Stage, Step};
@@ -47,7 +48,11 @@ fn asked(random: &mut Random, number: u64) -> Asked {
         name: format!("r{number}"),
         at_ms: random.within(0, 8000),
         spec: RequestSpec {
-            targeting_data: (!random.percent(3)).then(|| alert(number)),
+            targeting_data: match random.within(0, 99) {
+                0..=2 => None,
+                3..=5 => Some(hostile::alert(alert(number))),
+                _ => Some(alert(number)),
+            },
             timeouts,
             ttl_seconds_after_finished: random.percent(30).then(|| random.within(0, 30) as i64),
             suspend: random.percent(3),
@@ -241,8 +246,7 @@ fn many_calls(plan: &mut Plan, random: &mut Random) {
     plan.troubles.push(Trouble::Calls {
         verb: verb.to_owned(),
         plural: plural.to_owned(),
-        // Not the conflict: a name that is taken and cannot be read for minutes is a lie that no server tells.
-        fault: *random.one_of(&FAULTS[1..12]),
+        fault: *random.one_of(&FAULTS[..12]),
         at_ms: random.within(0, 10_000),
         for_ms: (!random.percent(20)).then(|| random.within(1_000, 60_000)),
     });
@@ -324,7 +328,18 @@ fn watches(plan: &mut Plan, random: &mut Random) {
 
 fn cluster(plan: &mut Plan, random: &mut Random) {
     let at_ms = random.within(1_000, 30_000);
-    plan.troubles.push(match random.within(0, 4) {
+    plan.troubles.push(match random.within(0, 7) {
+        5 => Trouble::OlderDefinition {
+            until_ms: random.within(1_000, 60_000),
+        },
+        6 => Trouble::Webhook {
+            at_ms: random.within(0, 10_000),
+            for_ms: random.within(5_000, 60_000),
+        },
+        7 => Trouble::Reconfigure {
+            replica: usize::try_from(random.within(0, 1)).unwrap_or(0) % plan.replicas,
+            at_ms,
+        },
         0 | 1 => Trouble::Outage {
             at_ms,
             for_ms: random.within(500, 60_000),
@@ -366,7 +381,10 @@ fn people(plan: &mut Plan, random: &mut Random) {
                 *random.one_of(&[0, 0, 1, 500, 5_000]),
             ),
         };
-        let deed = match random.within(0, 15) {
+        let deed = match random.within(0, 18) {
+            16 => Deed::HostileStatus(kind),
+            17 => Deed::HostileMetadata,
+            18 => Deed::NewerStatus,
             0 | 1 => Deed::Delete,
             2 => Deed::DeleteForeground,
             3 => Deed::Recreate,

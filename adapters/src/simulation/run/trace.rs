@@ -7,7 +7,7 @@ use super::plan::Plan;
 /// What the first field of every trace says.
 const FORMAT: &str = "remediation-orchestrator simulation";
 /// The version that this program reads and writes: it changes whenever an old plan would run otherwise.
-pub const TRACE_VERSION: u32 = 1;
+pub const TRACE_VERSION: u32 = 2;
 
 /// A plan to be run again, and what it broke.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -109,7 +109,7 @@ mod tests {
             Trace::read(half),
             Err(TraceError::Unreadable { line: 2.., .. })
         ));
-        let newer = text.replacen("\"version\": 1", "\"version\": 7", 1);
+        let newer = text.replacen("\"version\": 2", "\"version\": 7", 1);
         assert_eq!(Trace::read(&newer), Err(TraceError::Version { found: 7 }));
         assert_eq!(Trace::read("{}"), Err(TraceError::Other));
     }

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use jiff::SignedDuration;
 use remediation_core::kind::{ChildKind, REQUEST_PLURAL};
 use remediation_core::names::{self, Occasion};
 use remediation_core::request::Identity;
@@ -47,8 +46,6 @@ struct State {
     broken: Vec<Violation>,
     /// The names of all notifications that were ever created.
     notifications: BTreeSet<String>,
-    /// A clock goes wrong by more than stored times are believed to be ahead.
-    clock_leaps: bool,
 }
 
 /// What became of one request (by its name), as far as two runs can be compared.
@@ -67,7 +64,6 @@ pub struct End {
 impl Witness {
     pub(super) fn new(trace: bool, expectations: Expectations) -> Self {
         let state = State {
-            clock_leaps: expectations.skew > SignedDuration::from_secs(5),
             promises: Some(Promises::new(expectations)),
             trace: trace.then(String::new),
             ..State::default()
@@ -241,11 +237,6 @@ impl State {
     }
 
     fn break_promise(&mut self, violation: Violation) {
-        // Stored times that lie ahead are set to now, and a child that is created in the same pass has its limit from
-        // the new times before these are recorded.
-        if violation.promise == Promise::S26 && self.clock_leaps {
-            return;
-        }
         if let Some(trace) = &mut self.trace {
             let _ = writeln!(trace, "!! {violation}");
         }

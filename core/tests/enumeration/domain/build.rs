@@ -9,7 +9,7 @@ use remediation_core::error::Category;
 use remediation_core::phase::{Phase, PhaseWord};
 use remediation_core::policy::{EffectivePolicy, EffectiveTimeouts, EventSettings, Settings};
 use remediation_core::request::{Identity, Request, Timeouts};
-use remediation_core::status::{Condition, Status};
+use remediation_core::status::{Condition, HistoryEntry, Status};
 use remediation_core::targeting::{TargetResource, TargetingData};
 use remediation_core::time::{GoDuration, Time};
 
@@ -358,6 +358,22 @@ fn put_outcome(case: &Case, input: &mut Input) {
             Some(now.as_millis() - ttl)
         }
         EndedIn::Ahead => Some(now.as_millis() + ttl),
+        EndedIn::HistoryTells => {
+            status.history.push(HistoryEntry {
+                phase: PhaseWord::Known(Phase::Failed),
+                time: at(now.as_millis() - 60_000),
+                reason: "Broken".into(),
+                message: String::new(),
+            });
+            None
+        }
+        EndedIn::ConditionTells => {
+            let since = at(now.as_millis() - 70_000);
+            status
+                .conditions
+                .push(condition("Complete", "True", "RemediationCompleted", since));
+            None
+        }
     };
     if let Some(ended) = ended {
         status.completion_time = Some(at(ended));

@@ -105,8 +105,9 @@ axis!(
     FailureIn { None, Fresh, AtThirtySeconds, JustBefore, TimedOut, CategoryOnly, PhaseOnly, CategoryC }
 );
 axis!(
-    /// How it ended, and how far its time to live is.
-    EndedIn { No, CompletedNow, Failed, LastNano, AtExpiry, Late, NoPolicy, Ahead }
+    /// How it ended, and how far its time to live is; in the last two a hand took the completion time away, and history
+    /// or a condition tells.
+    EndedIn { No, CompletedNow, Failed, LastNano, AtExpiry, Late, NoPolicy, Ahead, HistoryTells, ConditionTells }
 );
 axis!(
     /// What the condition `Escalated` says.

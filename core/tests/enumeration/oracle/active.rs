@@ -392,6 +392,8 @@ impl<'a> Oracle<'a> {
             .seen
             .values()
             .find(waited_for)
+            // Whatever holds the name and is to go is nobody's to begin with, unless status names it.
+            .filter(|child| !child.deleting || self.is_named(child))
             .is_some_and(|child| child.status.phase().is_empty())
     }
 }

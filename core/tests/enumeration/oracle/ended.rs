@@ -41,6 +41,36 @@ impl Oracle<'_> {
         }
     }
 
+    /// What the orchestrator wrote besides `completionTime`, where a hand took only that away.
+    pub(crate) fn end_that_was_taken_away(&self) -> Option<Time> {
+        let status = &self.status;
+        let over = [Phase::Completed, Phase::Failed].map(PhaseWord::Known);
+        if let Some(entry) = status.history.last().filter(|e| over.contains(&e.phase)) {
+            return Some(entry.time);
+        }
+        let holds = |kind: &str| status.condition(kind).filter(|c| c.status == "True");
+        let tells = holds("Complete").or(holds("Failed"));
+        tells.map(|condition| condition.last_transition_time)
+    }
+
+    /// It ended then, and ends then again: nothing but what the end means is written.
+    pub(crate) fn ends_again(&mut self, then: Time) {
+        let policy = self.status.effective_policy.clone();
+        let policy = policy.unwrap_or_else(|| self.policy_now().0);
+        let ttl = GoDuration::from_secs(policy.ttl_seconds_after_finished);
+        self.status.completion_time = Some(then);
+        self.status.expiry_time = Some(then.plus(ttl));
+        self.status.next_deadline = None;
+        self.status.waiting_for = None;
+        self.no_condition("Reconciling");
+        self.no_condition("AwaitingApproval");
+        self.record();
+        self.sweep();
+        if let Some(wake) = self.wakes.iter().min() {
+            self.out.push(Action::WakeAt(*wake));
+        }
+    }
+
     /// A notification of the end that could not be created then.
     fn pay_debt(&mut self) {
         let owed = self.before().condition("Escalated").is_some_and(|c| {

@@ -38,6 +38,10 @@ pub(crate) fn forecast(input: &Input) -> Vec<Action> {
         oracle.ended();
         return oracle.out;
     }
+    if let Some(ended) = oracle.end_that_was_taken_away() {
+        oracle.ends_again(ended);
+        return oracle.out;
+    }
     if request.spec.suspend {
         oracle.suspended();
         return oracle.out;

@@ -43,10 +43,12 @@ pub(crate) enum Hand {
     EditPhase,
     /// Take the references to executions out of status.
     EditRefs,
+    /// Take the completion time out of status.
+    EditEnd,
 }
 
 impl Hand {
-    pub(crate) const ALL: [Hand; 10] = [
+    pub(crate) const ALL: [Hand; 11] = [
         Hand::Delete,
         Hand::DeleteForeground,
         Hand::Recreate,
@@ -57,6 +59,7 @@ impl Hand {
         Hand::Foreign,
         Hand::EditPhase,
         Hand::EditRefs,
+        Hand::EditEnd,
     ];
 }
 
@@ -335,7 +338,7 @@ pub(crate) fn all() -> Vec<Config> {
             )
         },
         Config {
-            hands: &[EditPhase, EditRefs, DeleteChild, Suspend],
+            hands: &[EditPhase, EditRefs, EditEnd, DeleteChild, Suspend],
             budget: Budget {
                 crashes: 1,
                 hands: 1,

@@ -286,6 +286,16 @@ pub(crate) fn transition(from: &Status, to: &Status, now: Timestamp) -> (u16, Ve
     {
         wrong("S7: an ending changed");
     }
+    let over = |phase: &PhaseWord| matches!(phase, PhaseWord::Known(p) if p.is_terminal());
+    let taken_away = from.history.last().filter(|e| over(&e.phase));
+    if let Some(end) = taken_away.filter(|_| !terminal(from))
+        && (before != after
+            || from.reason != to.reason
+            || to.completion_time != Some(end.time)
+            || from.phase_start_time != to.phase_start_time)
+    {
+        wrong("S7: an end whose time a hand took away became another");
+    }
     if failed(from) {
         let outcome = |s: &Status| {
             let fixed = (

@@ -54,6 +54,10 @@ pub(crate) fn moves(passes: &Passes, world: &World, moves: &mut Vec<Move>) {
                 let refs = passes.statuses.facts(world.rr.status).refs;
                 all(active && refs[WFE] != 0, vec![0]);
             }
+            Hand::EditEnd => {
+                let ended = passes.statuses.facts(world.rr.status).terminal;
+                all(active && ended, vec![0]);
+            }
         }
     }
 }
@@ -105,6 +109,7 @@ pub(crate) fn act(passes: &Passes, world: &mut World, hand: Hand, which: u8) {
             };
         }
         Hand::EditPhase => edit(passes, world, |status| status.phase = Some(edited(which))),
+        Hand::EditEnd => edit(passes, world, |status| status.completion_time = None),
         Hand::EditRefs => {
             world.ghost.flags |= UNNAMED;
             edit(passes, world, |status| {

@@ -101,7 +101,7 @@ fn phase(request: &mut Request, phase: Phase) {
 }
 
 /// All of them.
-pub(crate) static CANARIES: [Canary; 25] = [
+pub(crate) static CANARIES: [Canary; 26] = [
     Canary {
         mistake: &Mistake {
             name: "status-before-create",
@@ -293,6 +293,24 @@ pub(crate) static CANARIES: [Canary; 25] = [
         config: "plain",
         narrowed: AS_IT_IS,
         breaks: &["L4"],
+    },
+    Canary {
+        mistake: &Mistake {
+            name: "moves-an-end-that-was-taken-away",
+            call: |call| {
+                if let Call::Record(record) = call
+                    && record.from.completion_time.is_none()
+                    && record.from.history == record.to.history
+                    && let Some(end) = &mut record.to.completion_time
+                {
+                    *end = end.plus(GoDuration::from_secs(1));
+                }
+            },
+            ..NONE
+        },
+        config: "edits",
+        narrowed: |config| config.hands = &[Hand::EditEnd],
+        breaks: &["S7"],
     },
     Canary {
         mistake: &Mistake {

@@ -91,6 +91,7 @@ impl Move {
                 Hand::Foreign => "hand takes a name",
                 Hand::EditPhase => "hand edits the phase",
                 Hand::EditRefs => "hand edits the references",
+                Hand::EditEnd => "hand takes the completion time away",
             },
             Move::Clock(Until::Wake) => "clock to the wake-up",
             Move::Clock(Until::Before) => "clock to just before the deadline",

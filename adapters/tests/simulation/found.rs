@@ -1,0 +1,96 @@
+//! What broke a promise once, as small as it became.
+
+use remediation_adapters::simulation::run::points::{Reference, references};
+use remediation_adapters::simulation::run::{
+    CallFault, Deed, Options, Plan, Report, Stream, Trouble, When, run,
+};
+
+/// One of the reference lives, with these troubles; nothing may break.
+fn with(name: &str, troubles: Vec<Trouble>) -> (Reference, Report) {
+    let mut all = references().into_iter();
+    let reference = all.find(|reference| reference.name == name).unwrap();
+    let plan = Plan {
+        troubles,
+        ..reference.plan.clone()
+    };
+    let report = run(&plan, &Options::default());
+    assert_eq!(report.broken, [], "{name}");
+    (reference, report)
+}
+
+fn person(when: When, deed: Deed) -> Trouble {
+    Trouble::Person {
+        request: "r0".to_owned(),
+        when,
+        deed,
+    }
+}
+
+#[test]
+fn an_end_that_a_hand_takes_the_time_of_is_the_same_end() {
+    for (name, end) in [("one step", "Completed"), ("a failure", "Failed")] {
+        for field in ["completionTime", "history"] {
+            let taken = |field: &str, after| {
+                let when = When::Phase(end.to_owned(), after);
+                person(when, Deed::EditRemove(field.to_owned()))
+            };
+            let (reference, report) =
+                with(name, vec![taken(field, 500), taken("completionTime", 900)]);
+            assert_eq!(report.ends, reference.report.ends, "{name}: S7, S12");
+            assert!(report.reach.troubles.contains_key("Person EditRemove"));
+        }
+    }
+}
+
+#[test]
+fn a_name_that_is_taken_and_not_there_is_asked_for_a_few_times() {
+    let taken = Trouble::Calls {
+        verb: "create".to_owned(),
+        plural: "aianalyses".to_owned(),
+        fault: CallFault::Conflict,
+        at_ms: 0,
+        for_ms: Some(120_000),
+    };
+    let (reference, report) = with("one step", vec![taken]);
+    assert_eq!(report.ends, reference.report.ends);
+    let more = report.calls[&Stream::Work] - reference.report.calls[&Stream::Work];
+    assert!(
+        (4..40).contains(&more),
+        "S30: {more} calls more in two minutes"
+    );
+}
+
+#[test]
+fn a_straggler_may_be_swept_in_the_moment_in_which_its_request_goes() {
+    let mut seen = 0;
+    for call in 0..16 {
+        let troubles = vec![
+            Trouble::Stall {
+                replica: 0,
+                at_ms: 50,
+                for_ms: 700_000,
+            },
+            person(When::Call(call), Deed::Delete),
+        ];
+        let (_, report) = with("one step", troubles);
+        seen += report.lifecycles;
+    }
+    assert!(seen > 0, "S16: none was deleted after it had failed");
+}
+
+#[test]
+fn a_hand_that_takes_a_reference_away_as_its_executor_looks_breaks_nothing() {
+    for field in ["kubernetesExecutionRefs", "workflowExecutionRef"] {
+        for call in 0..14 {
+            let taken = Deed::EditRemove(field.to_owned());
+            with("one step", vec![person(When::Call(call), taken)]);
+        }
+        for after in [0, 1] {
+            let when = When::Phase("Executing".to_owned(), after);
+            with(
+                "one step",
+                vec![person(when, Deed::EditRemove(field.to_owned()))],
+            );
+        }
+    }
+}
