@@ -7,6 +7,7 @@ use std::time::Instant;
 use remediation_adapters::simulation::run::points::{Point, Reference, references};
 use remediation_adapters::simulation::run::{Options, Stream, Trouble};
 
+use super::part::Part;
 use crate::cli::SimulateArgs;
 use crate::failure::Failure;
 
@@ -19,7 +20,7 @@ pub(super) fn main(args: &SimulateArgs) -> Result<(), Failure> {
     for reference in references() {
         let points = reference.points();
         let pairs = if args.every_pair {
-            pairs(&points)
+            args.part.unwrap_or(Part::WHOLE).pick(pairs(&points))
         } else {
             points.iter().map(|point| vec![point]).collect()
         };
