@@ -91,13 +91,14 @@ const SOMEWHERE: [&str; 19] = [
     "Person OddStatus",
 ];
 
-/// Sorts of trouble that are so rare that they are only asked for with [`MANY`] seeds.
+/// How sorts of trouble begin that are so rare that they are only asked for with [`MANY`] seeds. Reads are refused for a time
+/// in few lives, and each fault in fewer: any will do.
 const RARE: [&str; 5] = [
     "Every create Denied",
     "Lease Silent",
     "Event Lost",
     "Every delete ServerError",
-    "Every get Refused",
+    "Every get ",
 ];
 /// With so many seeds everything must have happened in every phase.
 const MANY: usize = 10_000;
@@ -144,10 +145,18 @@ fn unreached(reach: &Reach, in_every_phase: bool) -> Vec<String> {
             }
         }
     }
-    let rare = RARE.iter().filter(|_| in_every_phase);
-    for sort in EVERYWHERE.iter().chain(&SOMEWHERE).chain(rare) {
+    for sort in EVERYWHERE.iter().chain(&SOMEWHERE) {
         if !reach.troubles.contains_key(*sort) {
             missing.push((*sort).to_owned());
+        }
+    }
+    for beginning in RARE.iter().filter(|_| in_every_phase) {
+        if !reach
+            .troubles
+            .keys()
+            .any(|sort| sort.starts_with(beginning))
+        {
+            missing.push((*beginning).to_owned());
         }
     }
     for category in ["A", "B", "C", "D", "E", "F"] {
