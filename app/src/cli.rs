@@ -167,9 +167,11 @@ Examples:
   remediation-orchestrator simulate                       as many seeds as ten seconds allow
   remediation-orchestrator simulate --seeds 0..10000
   remediation-orchestrator simulate --time 5m
+  remediation-orchestrator simulate --seeds 0..10000 --no-faults
   remediation-orchestrator simulate --seed 42 --print     every call and write of one run
   remediation-orchestrator simulate --trace simulation-seed-42.json
-  remediation-orchestrator simulate --every-fault         each fault at each call of some lives")]
+  remediation-orchestrator simulate --every-fault         each fault at each call of some lives
+  remediation-orchestrator simulate --every-pair --part 3/100")]
 pub(crate) struct SimulateArgs {
     /// One seed
     #[arg(long, value_name = "N", conflicts_with = "seeds")]
@@ -180,6 +182,9 @@ pub(crate) struct SimulateArgs {
     /// Ends after this time, for example 90s, 5m or 2h
     #[arg(long, value_name = "TIME", value_parser = crate::simulate::duration)]
     pub(crate) time: Option<std::time::Duration>,
+    /// The same requests and children, and nothing goes wrong around them: how fast whole lifecycles are
+    #[arg(long, conflicts_with_all = ["trace", "every_fault", "every_pair"])]
+    pub(crate) no_faults: bool,
     /// Runs a recorded trace again, and prints every call and write
     #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "seeds", "time"])]
     pub(crate) trace: Option<PathBuf>,
@@ -192,6 +197,9 @@ pub(crate) struct SimulateArgs {
     /// Every ordered pair of faults at the calls of a few reference lives; takes hours
     #[arg(long, conflicts_with_all = ["seed", "seeds", "trace", "every_fault"])]
     pub(crate) every_pair: bool,
+    /// One part of --every-pair alone, for example 3/10; the parts together are the whole
+    #[arg(long, value_name = "PART/PARTS", requires = "every_pair")]
+    pub(crate) part: Option<crate::simulate::Part>,
     /// Prints every call and write of the run of --seed
     #[arg(long, requires = "seed")]
     pub(crate) print: bool,

@@ -2,6 +2,8 @@
 
 mod campaign;
 mod found;
+mod memory;
+mod part;
 mod points;
 
 use std::io::Write;
@@ -14,6 +16,7 @@ use crate::cli::{Output, SimulateArgs};
 use crate::failure::Failure;
 use campaign::Campaign;
 pub(crate) use campaign::Seeds;
+pub(crate) use part::Part;
 
 /// How long a campaign lasts that nobody gave an end.
 const SHORT: Duration = Duration::from_secs(10);
@@ -37,7 +40,7 @@ pub(crate) fn main(args: &SimulateArgs) -> Result<(), Failure> {
         return points::main(args);
     }
     if let (Some(seed), true) = (args.seed, args.print) {
-        return print(&run(&Plan::from_seed(seed), &written_down()).trace);
+        return print(&run(&plan(args, seed), &written_down()).trace);
     }
     let (from, to) = match (args.seeds, args.seed) {
         (Some(Seeds { from, to }), _) => (from, to),
@@ -46,6 +49,7 @@ pub(crate) fn main(args: &SimulateArgs) -> Result<(), Failure> {
     };
     let endless = args.time.is_none() && to == u64::MAX;
     let campaign = Campaign {
+        plan: &|seed| plan(args, seed),
         seeds: Seeds { from, to },
         time: if endless { Some(SHORT) } else { args.time },
     };
@@ -59,6 +63,15 @@ pub(crate) fn main(args: &SimulateArgs) -> Result<(), Failure> {
         None => Ok(()),
         Some((seed, violations)) => Err(found::tell(args, *seed, violations, &tally)),
     }
+}
+
+/// The plan of a seed, as the arguments ask for it.
+fn plan(args: &SimulateArgs, seed: u64) -> Plan {
+    let mut plan = Plan::from_seed(seed);
+    if args.no_faults {
+        plan.troubles.clear();
+    }
+    plan
 }
 
 /// Runs a trace again.

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{
@@ -56,6 +57,8 @@ pub struct Metrics(Arc<Inner>);
 struct Inner {
     recorder: PrometheusRecorder,
     handle: PrometheusHandle,
+    /// Something was observed that waits for the next upkeep.
+    observed: AtomicBool,
 }
 
 const METADATA: Metadata<'static> = Metadata::new("remediation", Level::INFO, None);
@@ -85,6 +88,7 @@ impl Metrics {
         let metrics = Self(Arc::new(Inner {
             handle: recorder.handle(),
             recorder,
+            observed: AtomicBool::new(false),
         }));
         metrics.describe();
         metrics
@@ -99,7 +103,9 @@ impl Metrics {
     /// Folds what was observed since the last time, so that nothing grows where nobody scrapes. To be called
     /// every few seconds.
     pub fn upkeep(&self) {
-        self.0.handle.run_upkeep();
+        if self.0.observed.swap(false, Ordering::Relaxed) {
+            self.0.handle.run_upkeep();
+        }
     }
 
     /// A call to the API server was answered; code 0 is no answer.
@@ -253,6 +259,7 @@ impl Metrics {
     }
 
     fn histogram(&self, name: &'static str, labels: Vec<Label>) -> Histogram {
+        self.0.observed.store(true, Ordering::Relaxed);
         self.0
             .recorder
             .register_histogram(&Key::from_parts(name, labels), &METADATA)

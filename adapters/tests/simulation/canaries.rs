@@ -1,14 +1,17 @@
 //! The simulation must notice mistakes that are made on purpose: each wrapper here is an executor with one bug.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use remediation_adapters::kubernetes::calls::Calls;
+use remediation_adapters::simulation::children::Stage;
 use remediation_adapters::simulation::promises::Promise;
 use remediation_adapters::simulation::run::points::references;
-use remediation_adapters::simulation::run::{Options, Plan, run};
+use remediation_adapters::simulation::run::{Options, Plan, Trouble, run};
 use remediation_core::children::{Child, ChildStatus, Owner};
 use remediation_core::kind::{ChildKind, REQUEST_KIND, REQUEST_LABEL, REQUEST_UID_LABEL};
 use remediation_core::pass::{Call, Outcome};
@@ -227,6 +230,75 @@ fn a_status_that_is_said_to_be_written_and_is_not_is_caught() {
             Promise::S5,
             Promise::S4,
         ],
+    );
+}
+
+/// Two replicas, the leader of which stands still for a minute from this moment on. Its workflow begins to execute 7 s after
+/// the start, which leads to a status write and nothing else, and has long completed when the leader goes on.
+fn stopped_leader(at_ms: u64) -> Plan {
+    let reference = references().into_iter().next().unwrap();
+    let mut plan = reference.plan;
+    plan.replicas = 2;
+    plan.safety_ms = 90_000;
+    let asked = &mut plan.requests[0];
+    asked.at_ms = 1_000;
+    asked.spec.ttl_seconds_after_finished = Some(100);
+    asked.script.processing = Stage::lasting(Duration::from_millis(500));
+    asked.script.analysis = Stage::lasting(Duration::from_millis(500));
+    asked.script.planning = Stage::lasting(Duration::from_secs(5));
+    asked.script.steps.clear();
+    asked.script.executed_by_orchestrator = false;
+    plan.troubles = vec![Trouble::Stall {
+        replica: 0,
+        at_ms,
+        for_ms: 60_000,
+    }];
+    plan
+}
+
+/// Writes a status whatever the version is that it lands on, as a patch without a resourceVersion does. What is under
+/// way goes on when nobody waits for the answer any more.
+fn unconditional(
+    inner: Inner,
+    request: Identity,
+    call: Call,
+    _: u32,
+) -> BoxFuture<'static, Outcome> {
+    let Call::Record(mut record) = call else {
+        return inner.call(&request, &call);
+    };
+    let under_way = tokio::spawn(async move {
+        match inner.call(&request, &Call::ReadRequest).await {
+            Outcome::Request(newest) => {
+                record.resource_version = newest.resource_version;
+                inner.call(&request, &Call::Record(record)).await
+            }
+            other => other,
+        }
+    });
+    async { under_way.await.unwrap() }.boxed()
+}
+
+#[test]
+fn a_stopped_leader_that_writes_over_a_newer_status_is_caught() {
+    let options = with(unconditional);
+    let mut caught = BTreeSet::new();
+    for at_ms in (4_000..8_000).step_by(500) {
+        let plan = stopped_leader(at_ms);
+        let sound = run(&plan, &Options::default());
+        assert_eq!(
+            sound.broken,
+            [],
+            "stopped at {at_ms} ms, without the mistake"
+        );
+        for violation in run(&plan, &options).broken {
+            println!("stopped at {at_ms} ms: {violation}");
+            caught.insert(violation.promise);
+        }
+    }
+    assert!(
+        caught.contains(&Promise::S7),
+        "no moment shows the mistake: {caught:?}"
     );
 }
 

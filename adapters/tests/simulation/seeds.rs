@@ -1,4 +1,4 @@
-//! A few thousand seeds: no promise is broken, and everything that can go wrong did, in every phase.
+//! Thousands of seeds: no promise is broken, and everything that can go wrong did, in every phase.
 
 use std::sync::Mutex;
 
@@ -7,7 +7,7 @@ use remediation_adapters::simulation::run::{Options, Plan, Reach, run};
 use super::{asked, on_all_cores, sorted};
 
 /// More are run with `SIMULATION_SEEDS=100000 cargo test -p remediation-adapters --features simulation --test simulation seeds`.
-const SEEDS: usize = 1_000;
+const SEEDS: usize = 10_000;
 
 /// Every edge of the machine that a history shows.
 const TRANSITIONS: [&str; 11] = [
@@ -97,17 +97,20 @@ const SOMEWHERE: [&str; 25] = [
     "Reconfigured",
 ];
 
-/// Sorts of trouble that are so rare that they are only asked for with the seeds of [`MANY`].
+/// How sorts of trouble begin that are so rare that they are only asked for with [`MANY`] seeds. Reads are refused for a time
+/// in few lives, and each fault in fewer: any will do.
 const RARE: [&str; 6] = [
     "Every create Denied",
     "Every create Conflict",
     "Lease Silent",
     "Event Lost",
     "Every delete ServerError",
-    "Every get Refused",
+    "Every get ",
 ];
 /// With so many seeds everything must have happened in every phase.
 const MANY: usize = 10_000;
+/// With fewer than this it is not asked what was reached.
+const ENOUGH: usize = 1_000;
 
 #[test]
 fn no_seed_breaks_a_promise_and_everything_is_reached() {
@@ -129,7 +132,7 @@ fn no_seed_breaks_a_promise_and_everything_is_reached() {
     let reach = reach.into_inner().unwrap();
     let missing = unreached(&reach, seeds >= MANY);
     assert!(
-        seeds < SEEDS || missing.is_empty(),
+        seeds < ENOUGH || missing.is_empty(),
         "never reached in {seeds} seeds: {missing:#?}"
     );
 }
@@ -149,10 +152,18 @@ fn unreached(reach: &Reach, in_every_phase: bool) -> Vec<String> {
             }
         }
     }
-    let rare = RARE.iter().filter(|_| in_every_phase);
-    for sort in EVERYWHERE.iter().chain(&SOMEWHERE).chain(rare) {
+    for sort in EVERYWHERE.iter().chain(&SOMEWHERE) {
         if !reach.troubles.contains_key(*sort) {
             missing.push((*sort).to_owned());
+        }
+    }
+    for beginning in RARE.iter().filter(|_| in_every_phase) {
+        if !reach
+            .troubles
+            .keys()
+            .any(|sort| sort.starts_with(beginning))
+        {
+            missing.push((*beginning).to_owned());
         }
     }
     for category in ["A", "B", "C", "D", "E", "F"] {

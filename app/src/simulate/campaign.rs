@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use remediation_adapters::simulation::run::{Options, Plan, Reach, Violation, run};
 use serde_json::json;
 
+use super::memory;
+
 /// A range of seeds, the end excluded: `0..1000`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Seeds {
@@ -38,7 +40,9 @@ impl FromStr for Seeds {
 }
 
 /// What to run.
-pub(super) struct Campaign {
+pub(super) struct Campaign<'a> {
+    /// What a seed means.
+    pub(super) plan: &'a (dyn Fn(u64) -> Plan + Sync),
     pub(super) seeds: Seeds,
     pub(super) time: Option<Duration>,
 }
@@ -58,7 +62,7 @@ const PROGRESS: Duration = Duration::from_secs(5);
 /// After so many seeds with broken promises a campaign ends: there is enough to do.
 const ENOUGH: usize = 20;
 
-impl Campaign {
+impl Campaign<'_> {
     pub(super) fn run(&self) -> Tally {
         let began = Instant::now();
         let next = AtomicU64::new(self.seeds.from);
@@ -84,7 +88,7 @@ impl Campaign {
             if over || seed >= self.seeds.to {
                 return;
             }
-            let report = run(&Plan::from_seed(seed), &options);
+            let report = run(&(self.plan)(seed), &options);
             let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
             tally.runs += 1;
             tally.lifecycles += report.lifecycles;
@@ -98,8 +102,9 @@ impl Campaign {
                 shown = Instant::now();
                 let rate = tally.runs as f64 / began.elapsed().as_secs_f64();
                 let broken = tally.broken.len();
+                let memory = memory::now().map_or(String::new(), |now| format!(", {now} MB"));
                 eprintln!(
-                    "{} runs, {rate:.0} a second, {broken} broke a promise",
+                    "{} runs, {rate:.0} a second, {broken} broke a promise{memory}",
                     tally.runs
                 );
             }
@@ -108,10 +113,11 @@ impl Campaign {
 }
 
 impl Tally {
-    /// How fast it was.
+    /// How fast it was, and how much memory it took.
     pub(super) fn rate(&self) -> String {
+        let memory = memory::peak().map_or(String::new(), |most| format!("; at most {most} MB"));
         format!(
-            "{:.1} s: {:.0} runs and {:.0} remediations a second",
+            "{:.1} s: {:.0} runs and {:.0} remediations a second{memory}",
             self.seconds,
             self.runs as f64 / self.seconds,
             self.lifecycles as f64 / self.seconds

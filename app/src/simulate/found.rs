@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use remediation_adapters::simulation::run::{Options, Plan, Trace, Violation, shrink};
+use remediation_adapters::simulation::run::{Options, Trace, Violation, shrink};
 
 use super::campaign::Tally;
 use crate::cli::SimulateArgs;
@@ -25,7 +25,7 @@ pub(super) fn tell(
         "seed {seed} breaks {}; making the run smaller",
         first.promise
     );
-    let plan = Plan::from_seed(seed);
+    let plan = super::plan(args, seed);
     let (small, report) = shrink(&plan, first.promise, &Options::default(), BUDGET);
     let same = |violation: &&Violation| violation.promise == first.promise;
     let violation = report.broken.iter().find(same).unwrap_or(first);

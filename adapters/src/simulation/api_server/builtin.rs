@@ -1,5 +1,7 @@
 //! The built-in kinds that an operator and kubectl need.
 
+use std::sync::{Arc, LazyLock};
+
 use super::builtin_rules;
 use super::resource::{Column, ResourceDefinition, VersionDefinition, WriteRules};
 
@@ -140,8 +142,14 @@ const KINDS: &[Builtin] = &[
     },
 ];
 
-/// The kinds that are there before any CustomResourceDefinition.
-pub(crate) fn definitions() -> Vec<ResourceDefinition> {
+/// The kinds that are there before any CustomResourceDefinition, compiled once for all servers.
+pub(crate) fn definitions() -> &'static [Arc<ResourceDefinition>] {
+    static DEFINITIONS: LazyLock<Vec<Arc<ResourceDefinition>>> =
+        LazyLock::new(|| compiled().into_iter().map(Arc::new).collect());
+    &DEFINITIONS
+}
+
+fn compiled() -> Vec<ResourceDefinition> {
     KINDS
         .iter()
         .map(|kind| ResourceDefinition {

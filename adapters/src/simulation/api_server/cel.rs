@@ -26,6 +26,8 @@ pub(crate) struct Rule {
     /// It compares with the older value, so it does not apply to a new one.
     transition: bool,
     optional_old: bool,
+    /// It says no more than that nothing changes.
+    immutable: bool,
     message: Option<String>,
     message_expression: Option<Program>,
     reason: &'static str,
@@ -58,6 +60,7 @@ impl Rule {
         Ok(Self {
             transition: program.references().has_variable("oldSelf"),
             optional_old: rule.get("optionalOldSelf").and_then(Value::as_bool) == Some(true),
+            immutable: source == "self == oldSelf",
             message: text("message").map(|message| message.trim().to_owned()),
             message_expression,
             reason: match text("reason") {
@@ -186,7 +189,9 @@ fn evaluate_here(
 ) {
     let unchanged = old == Some(value);
     let applies = |rule: &Rule| {
-        if rule.transition {
+        if rule.immutable && unchanged {
+            false
+        } else if rule.transition {
             old.is_some() || rule.optional_old
         } else {
             !unchanged

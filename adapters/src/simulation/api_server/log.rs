@@ -52,6 +52,11 @@ impl RequestLog {
         }
     }
 
+    /// Whether anything is remembered.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.limit > 0
+    }
+
     pub(crate) fn push(&mut self, record: RequestRecord) {
         let subject = match &record.subresource {
             Some(subresource) => format!("{}/{subresource}", record.resource),
@@ -62,9 +67,6 @@ impl RequestLog {
             "other".clone_into(&mut key.1);
         }
         *self.counts.entry(key).or_default() += 1;
-        if self.limit == 0 {
-            return;
-        }
         if self.records.len() >= self.limit {
             self.records.pop_front();
         }

@@ -18,7 +18,7 @@ impl StoredObject {
     /// Stamps `revision` on the object.
     pub(crate) fn new(mut value: Value, revision: u64) -> Self {
         metadata_mut(&mut value).insert("resourceVersion".to_owned(), revision.to_string().into());
-        let bytes = Bytes::from(value.to_string());
+        let bytes = json(&value);
         Self {
             value: Arc::new(value),
             bytes,
@@ -53,6 +53,13 @@ impl StoredObject {
     pub(crate) fn deleting(&self) -> bool {
         text(&self.value, "deletionTimestamp").is_some()
     }
+}
+
+/// The bytes of a value: faster than what its `Display` makes, and the same.
+fn json(value: &Value) -> Bytes {
+    serde_json::to_vec(value)
+        .expect("a value in memory is always JSON")
+        .into()
 }
 
 /// Where an object lies within its resource, in the order of lists.

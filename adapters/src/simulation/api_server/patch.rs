@@ -76,8 +76,7 @@ impl Patch {
     }
 
     /// The patched object.
-    pub(crate) fn apply(&self, object: &Value) -> Result<Value, ApiError> {
-        let mut patched = object.clone();
+    pub(crate) fn apply(&self, mut patched: Value) -> Result<Value, ApiError> {
         match self {
             Self::Merge(patch) => merge(&mut patched, patch),
             Self::Apply(configuration) => overlay(&mut patched, configuration),

@@ -28,12 +28,12 @@ pub(crate) struct ResourcePath {
 
 impl Target {
     pub(crate) fn parse(path: &str) -> Self {
-        let segments: Vec<String> = path
+        let segments: Vec<_> = path
             .split('/')
             .filter(|segment| !segment.is_empty())
-            .map(|segment| percent_decode_str(segment).decode_utf8_lossy().into_owned())
+            .map(|segment| percent_decode_str(segment).decode_utf8_lossy())
             .collect();
-        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+        let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
         match segments.as_slice() {
             ["api", version, rest @ ..] if !rest.is_empty() => Self::resource("", version, rest),
             ["apis", group, version, rest @ ..] if !rest.is_empty() => {

@@ -245,7 +245,7 @@ impl Call<'_> {
                 let written = match (current, self.read_patch(type_)?) {
                     (Some(old), patch) => {
                         self.options.patched = true;
-                        let value = patch.apply(&self.as_seen(&old))?;
+                        let value = patch.apply(self.as_seen(&old))?;
                         self.update(&old, value)?
                     }
                     (None, Patch::Apply(mut configuration)) if !self.options.status_only => {

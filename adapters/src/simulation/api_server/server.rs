@@ -34,7 +34,7 @@ pub struct Options {
     pub seed: u64,
     /// Events of each resource that watches can still ask for.
     pub history_limit: usize,
-    /// Requests that [`ApiServer::requests`] remembers.
+    /// Requests that [`ApiServer::requests`] remembers; with 0 they are not counted either.
     pub request_log_limit: usize,
 }
 
@@ -149,9 +149,9 @@ impl ApiServer {
             request_log_limit,
         } = options;
         let mut store = Store::new(FIRST_REVISION, history_limit, seed);
-        builtin::definitions()
-            .into_iter()
-            .for_each(|definition| store.define(definition));
+        for definition in builtin::definitions() {
+            store.define(Arc::clone(definition));
+        }
         let created = whole_seconds(clock.now());
         for name in namespace::INITIAL {
             let mut value = json!({
@@ -200,6 +200,9 @@ impl ApiServer {
     pub fn collect_garbage(&self) -> usize {
         let context = self.shared.context();
         let mut store = self.shared.store_for("");
+        if store.is_collected() {
+            return 0;
+        }
         let mut total = 0;
         loop {
             let changes = namespace::finish(&mut store, &context)
@@ -207,6 +210,7 @@ impl ApiServer {
                 + garbage::collect(&mut store, &context);
             total += changes;
             if changes == 0 {
+                store.collected();
                 return total;
             }
         }
@@ -271,6 +275,15 @@ impl ApiServer {
         let store = self.shared.store();
         let object = store.resource(group, plural)?.objects.get(&key)?;
         Some(Arc::clone(&object.value))
+    }
+
+    /// How many objects of a resource there are.
+    #[must_use]
+    pub fn count(&self, group: &str, plural: &str) -> usize {
+        let store = self.shared.store();
+        store
+            .resource(group, plural)
+            .map_or(0, |resource| resource.objects.len())
     }
 
     /// Forgets all history: older resourceVersions and continue tokens are answered with 410 from now on.

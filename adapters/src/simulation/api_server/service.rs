@@ -204,7 +204,11 @@ impl ApiService {
     }
 
     fn record(&self, info: &RequestInfo, outcome: RequestOutcome, name: Option<String>) {
-        self.shared.log().push(RequestRecord {
+        let mut log = self.shared.log();
+        if !log.is_kept() {
+            return;
+        }
+        log.push(RequestRecord {
             verb: info.verb.clone(),
             group: info.group.clone(),
             resource: info.resource.clone(),

@@ -33,6 +33,8 @@ pub(crate) struct Store {
     pub(crate) witness: Witness,
     next_watch: u64,
     history_limit: usize,
+    /// The resourceVersion up to which the server's own controllers have done everything.
+    collected: Option<u64>,
 }
 
 /// The objects of one resource and what happened to them.
@@ -153,6 +155,7 @@ impl Store {
             witness: Witness::default(),
             next_watch: 0,
             history_limit: history_limit.max(1),
+            collected: None,
         }
     }
 
@@ -263,8 +266,19 @@ impl Store {
         }
     }
 
+    /// Nothing was written since the server's own controllers last found nothing left to do.
+    pub(crate) fn is_collected(&self) -> bool {
+        self.collected == Some(self.revision)
+    }
+
+    /// The server's own controllers found nothing left to do.
+    pub(crate) fn collected(&mut self) {
+        self.collected = Some(self.revision);
+    }
+
     /// Drops everything, and goes on from `revision`.
     pub(crate) fn forget_objects(&mut self, revision: u64) {
+        self.collected = None;
         self.revision = revision;
         self.owners = OwnerIndex::default();
         self.watch_epoch += 1;

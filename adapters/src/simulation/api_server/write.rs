@@ -337,9 +337,18 @@ fn validate(
 /// The stored object with the new status: a status write changes nothing else.
 fn with_status_of(old: &StoredObject, mut new: Value) -> Value {
     let status = new.get_mut("status").map(Value::take);
-    let mut value = (*old.value).clone();
+    let mut value = without_status(&old.value);
     set_status(&mut value, status);
     value
+}
+
+/// A copy of all but the status.
+fn without_status(object: &Value) -> Value {
+    let fields = object.as_object().into_iter().flatten();
+    fields
+        .filter(|(field, _)| *field != "status")
+        .map(|(field, value)| (field.clone(), value.clone()))
+        .collect()
 }
 
 fn keep_status(value: &mut Value, old: &Value) {

@@ -5,17 +5,20 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt;
-use kube::api::{Api, DynamicObject, Patch, PatchParams};
+use kube::api::{Patch, PatchParams};
+use kube::core::Request;
 use kube::runtime::watcher;
 use remediation_core::kind::{ChildKind, REQUEST_KIND};
 use remediation_core::time::Time;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::beats::{self, Beat, NOW};
-use super::requests::{self, WATCH_RETRY, key};
+use super::requests::{self, Seen, WATCH_RETRY, key};
 use super::{Shared, Started};
 use crate::kubernetes::api::api_resource;
+use crate::kubernetes::calls::collection;
 
 /// How long to wait before a status write that was not answered is tried again.
 const WRITE_RETRY: Duration = Duration::from_secs(1);
@@ -77,18 +80,18 @@ pub(super) async fn run(shared: Arc<Shared>, kind: ChildKind) {
 }
 
 /// Tells the workflow's controller how a step stands.
-fn report_step(shared: &Shared, object: &DynamicObject) {
+fn report_step(shared: &Shared, object: &Seen) {
     if let (Some(owner), Some(step), Some(phase)) = (
         owner(object),
-        object.data["spec"]["step"].as_str(),
-        object.data["status"]["phase"].as_str(),
+        requests::spec(object)["step"].as_str(),
+        requests::status(object)["phase"].as_str(),
     ) {
         shared.requests.report_step(&owner.1, step, phase);
     }
 }
 
 /// Name and UID of the request that owns an object.
-fn owner(object: &DynamicObject) -> Option<(String, String)> {
+fn owner(object: &Seen) -> Option<(String, String)> {
     object
         .metadata
         .owner_references
@@ -99,12 +102,14 @@ fn owner(object: &DynamicObject) -> Option<(String, String)> {
 }
 
 /// Plays one object's beats to their end.
-async fn act(shared: Arc<Shared>, kind: ChildKind, object: DynamicObject) {
-    let reported = object.data["status"]["phase"].as_str().unwrap_or_default();
+async fn act(shared: Arc<Shared>, kind: ChildKind, object: Seen) {
+    let reported = requests::status(&object)["phase"]
+        .as_str()
+        .unwrap_or_default();
     if matches!(reported, "Completed" | "Failed" | "Rejected" | "Sent") {
         return;
     }
-    let spec = &object.data["spec"];
+    let spec = requests::spec(&object);
     let (namespace, name) = key(&object);
     let beats = match owner(&object) {
         Some((request, request_uid)) => {
@@ -153,19 +158,15 @@ async fn act(shared: Arc<Shared>, kind: ChildKind, object: DynamicObject) {
         }
         None => return,
     };
-    let api = Api::namespaced_with(
-        shared.options.client.clone(),
-        &namespace,
-        &api_resource(kind),
-    );
+    let objects = collection(kind.group(), kind.plural(), Some(&namespace));
     for beat in beats::after(beats, reported) {
         let going_on = match beat {
             Beat::Wait(time) => {
                 tokio::time::sleep(time).await;
                 true
             }
-            Beat::Write(status) => write(&shared, &api, &object, status).await,
-            Beat::CountSteps(total) => count_steps(&shared, &api, &object, total).await,
+            Beat::Write(status) => write(&shared, &objects, &object, status).await,
+            Beat::CountSteps(total) => count_steps(&shared, &objects, &object, total).await,
         };
         if !going_on {
             return;
@@ -174,12 +175,7 @@ async fn act(shared: Arc<Shared>, kind: ChildKind, object: DynamicObject) {
 }
 
 /// Counts completed steps in the status until all are; false where one failed or the object is gone.
-async fn count_steps(
-    shared: &Shared,
-    api: &Api<DynamicObject>,
-    object: &DynamicObject,
-    total: usize,
-) -> bool {
+async fn count_steps(shared: &Shared, objects: &str, object: &Seen, total: usize) -> bool {
     let Some((_, request_uid)) = owner(object) else {
         return false;
     };
@@ -196,7 +192,14 @@ async fn count_steps(
             Some((completed, 0)) if completed >= total => return true,
             Some((completed, 0)) => {
                 told = completed;
-                if !write(shared, api, object, json!({ "stepsCompleted": completed })).await {
+                if !write(
+                    shared,
+                    objects,
+                    object,
+                    json!({ "stepsCompleted": completed }),
+                )
+                .await
+                {
                     return false;
                 }
             }
@@ -204,13 +207,8 @@ async fn count_steps(
     }
 }
 
-/// Merges this into the object's status; false where the object is gone or the API server will never take it.
-async fn write(
-    shared: &Shared,
-    api: &Api<DynamicObject>,
-    object: &DynamicObject,
-    mut status: Value,
-) -> bool {
+/// Merges this into the status of the object, which lies in this collection; false where the object is gone or the API server will never take it.
+async fn write(shared: &Shared, objects: &str, object: &Seen, mut status: Value) -> bool {
     stamp(
         &mut status,
         &Time::at(shared.options.clock.now()).to_string(),
@@ -224,8 +222,12 @@ async fn write(
             let Ok(_place) = shared.writes.acquire().await else {
                 return false;
             };
-            api.patch_status(name, &PatchParams::default(), &patch)
-                .await
+            let patching = PatchParams::default();
+            match Request::new(objects).patch_subresource("status", name, &patching, &patch) {
+                // What the object is now, the watch tells.
+                Ok(request) => shared.options.client.request::<IgnoredAny>(request).await,
+                Err(error) => Err(kube::Error::BuildRequest(error)),
+            }
         };
         match written {
             Ok(_) => return true,

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use jiff::Timestamp;
-use kube::api::{Api, DynamicObject};
+use kube::api::Api;
+use kube::core::Object;
 use kube::runtime::watcher;
 use remediation_core::phase::Phase;
 use remediation_core::status::Status;
 use remediation_core::time::Time;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::Shared;
 use super::script::Script;
@@ -34,14 +36,13 @@ pub(super) struct View {
 }
 
 impl View {
-    fn of(object: &DynamicObject, script: Arc<Script>) -> Self {
-        let status = object.data.get("status").cloned().unwrap_or_default();
+    fn of(object: &Seen, script: Arc<Script>) -> Self {
         // A status that cannot be read names nothing, so that nothing starts from it.
-        let status = Status::deserialize(status).unwrap_or_default();
+        let status = Status::deserialize(status(object)).unwrap_or_default();
         Self {
             uid: object.metadata.uid.clone().unwrap_or_default(),
             script,
-            suspended: object.data["spec"]["suspend"] == true,
+            suspended: spec(object)["suspend"] == true,
             named: named(&status),
             next_deadline: status.next_deadline,
         }
@@ -178,8 +179,21 @@ pub(super) async fn watch(shared: Arc<Shared>) {
     }
 }
 
+/// An object as a watch brings it: a `DynamicObject` would read spec and status twice.
+pub(super) type Seen = Object<Option<Value>, Value>;
+
+/// The object's spec; null where it has none.
+pub(super) fn spec(object: &Seen) -> &Value {
+    object.spec.as_ref().unwrap_or(&Value::Null)
+}
+
+/// The object's status; null where it has none.
+pub(super) fn status(object: &Seen) -> &Value {
+    object.status.as_ref().unwrap_or(&Value::Null)
+}
+
 /// The namespace and name of an object.
-pub(super) fn key(object: &DynamicObject) -> (String, String) {
+pub(super) fn key(object: &Seen) -> (String, String) {
     let metadata = &object.metadata;
     (
         metadata.namespace.clone().unwrap_or_default(),
@@ -188,7 +202,7 @@ pub(super) fn key(object: &DynamicObject) -> (String, String) {
 }
 
 /// The objects of a kind that the controllers look after.
-pub(super) fn api(shared: &Shared, resource: &kube::api::ApiResource) -> Api<DynamicObject> {
+pub(super) fn api(shared: &Shared, resource: &kube::api::ApiResource) -> Api<Seen> {
     let client = shared.options.client.clone();
     match &shared.options.namespace {
         Some(namespace) => Api::namespaced_with(client, namespace, resource),

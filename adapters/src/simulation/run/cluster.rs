@@ -416,6 +416,7 @@ impl<'a> Cluster<'a> {
 
     /// Waits until there is nothing left to wait for.
     async fn rest(&self) {
+        let requests = remediation_core::kind::REQUEST_PLURAL;
         let patience = tokio::time::Instant::now() + PATIENCE;
         while tokio::time::Instant::now() < patience {
             tokio::time::sleep(Duration::from_secs(5)).await;
@@ -424,7 +425,7 @@ impl<'a> Cluster<'a> {
                 .saturating_add(self.started.elapsed())
                 .unwrap_or(jiff::Timestamp::MAX);
             let quiet = Duration::try_from(now.duration_since(last)).unwrap_or_default();
-            if quiet >= QUIET && self.hand.list(&super::hand::requests()).is_empty() {
+            if quiet >= QUIET && self.server.count(group(requests), requests) == 0 {
                 return;
             }
         }

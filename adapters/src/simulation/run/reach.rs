@@ -47,13 +47,13 @@ impl Reach {
 
     /// A request was written: the history says which transitions were taken.
     pub(super) fn written(&mut self, commit: &Commit, from: &str) {
-        let history = |object: Option<&Value>| {
+        fn history(object: Option<&Value>) -> (&[Value], usize) {
             let status = object.map(|object| &object["status"]);
             let kept = status.and_then(|status| status["history"].as_array());
             let dropped = status.and_then(|status| status["historyDropped"].as_u64());
             let dropped = usize::try_from(dropped.unwrap_or(0)).unwrap_or(0);
-            (kept.cloned().unwrap_or_default(), dropped)
-        };
+            (kept.map_or(&[], Vec::as_slice), dropped)
+        }
         let (before, before_dropped) = history(commit.before.as_deref());
         let (after, after_dropped) = history(commit.after.as_deref());
         let known = before.len() + before_dropped;
