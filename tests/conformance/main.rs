@@ -18,6 +18,7 @@ mod memory;
 mod random;
 mod random_sequences;
 mod reach;
+mod recording;
 mod request;
 mod run;
 mod server;

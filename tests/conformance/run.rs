@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
@@ -18,7 +19,7 @@ const SETTLE_DEADLINE: Duration = Duration::from_secs(30);
 pub(crate) const UNMARKED: &str = "the end, before the mark was seen";
 
 /// What came of one step.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Outcome {
     Answered(Answer),
     /// The events of a watch, up to the one with its mark, in order.
