@@ -6,6 +6,7 @@
 
 mod canaries;
 mod compare;
+mod endings;
 mod explained;
 mod fields;
 mod generate;

@@ -11,7 +11,7 @@ use std::{
 
 use crate::{
     compare::{Difference, compare},
-    generate,
+    explained, generate,
     harness::{Failure, Result},
     reach::Reach,
     recording::{self, Recorded, Recorder},
@@ -84,13 +84,12 @@ struct Campaign {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "still finds differences that are neither mended nor explained: run it with --ignored"]
 async fn random_sequences_have_the_same_answers() -> Result {
     let first = parameter("CONFORMANCE_SEED", 1)?;
     let count = parameter("CONFORMANCE_SEQUENCES", 1_000)?;
     let campaign = Arc::new(Campaign {
         next: AtomicU64::new(first),
-        end: first + count,
+        end: first.saturating_add(count),
         findings: Mutex::default(),
         recorder: file("CONFORMANCE_RECORD")
             .map(|path| Recorder::create(&path))
@@ -125,11 +124,17 @@ async fn random_sequences_have_the_same_answers() -> Result {
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner);
     println!(
-        "{count} sequences from seed {first}, {} requests, in {seconds:.1} s; explained: {:?}; reached:\n{}",
+        "{} sequences from seed {first}, {} requests, in {seconds:.1} s; explained: {:?}; reached:\n{}",
+        findings.reach.sequences(),
         findings.reach.requests(),
         findings.explained,
         findings.reach.table()
     );
+    if findings.reach.sequences() == 0 {
+        return Err(Failure::new(
+            "no sequence was compared: the recording, if it is one, is of other sequences",
+        ));
+    }
     if !findings.differences.is_empty() {
         let pair = if is_live {
             Some(Pair::start().await?)
@@ -141,7 +146,10 @@ async fn random_sequences_have_the_same_answers() -> Result {
             stories(shrunk, pair.as_ref(), &findings.differences).await,
         ));
     }
-    let missing = findings.reach.missing();
+    let mut missing = findings.reach.missing();
+    // An explanation that explains nothing could hide what it is not about.
+    let unmet = explained::names().filter(|name| !findings.explained.contains_key(name));
+    missing.extend(unmet.map(|name| format!("the difference {name}")));
     if count >= ENOUGH_TO_REACH_ALL && !missing.is_empty() {
         return Err(Failure::new(format!("never seen: {}", missing.join("; "))));
     }
@@ -185,10 +193,9 @@ async fn replay(campaign: &Campaign) -> Result {
     while let Some(seed) = campaign.next_seed() {
         let steps = generate::sequence(seed);
         let recorded = campaign.recorded.as_ref().and_then(|all| all.get(&seed));
+        // The generator has changed since, and makes another sequence.
         let Some(recorded) = recorded.filter(|recorded| recorded.is_about(&steps)) else {
-            return Err(Failure::new(format!(
-                "the recording has not the sequence of seed {seed}"
-            )));
+            continue;
         };
         let simulated = run(&server, &steps, &recorded.namespace, None, None).await;
         campaign.add(seed, &steps, (&recorded.real, &simulated));

@@ -43,9 +43,10 @@ pub(crate) async fn run(
     let mut memory = Memory::new(namespace);
     let none = Memory::new(namespace);
     let own = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
-    server
+    let made = server
         .send(&Request::post("/api/v1/namespaces", own), &none)
         .await;
+    memory.learn(&made.body);
     let mut transcript = Transcript::new();
     let mut watches: Vec<(usize, Stream, &str)> = Vec::new();
     let mut ends: Vec<&Request> = Vec::new();
@@ -211,8 +212,10 @@ async fn contents(server: &Server, collection: &str, memory: &Memory) -> (Vec<St
             .iter()
             .map(|owner| &owner["name"])
             .collect();
+        // Of a namespace; it loses them as it is found empty.
+        let kept = &item["spec"]["finalizers"];
         format!(
-            "{} deleting={} finalizers={} owners={owners:?}",
+            "{} deleting={} finalizers={} kept={kept} owners={owners:?}",
             metadata["name"],
             metadata.get("deletionTimestamp").is_some(),
             metadata["finalizers"],
