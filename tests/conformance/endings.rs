@@ -48,6 +48,20 @@ async fn the_finalizers_of_a_namespace_hold_it() -> Result {
     same_steps(&steps, 404).await
 }
 
+/// The status of a namespace in deletion says so for good.
+#[tokio::test]
+async fn a_namespace_in_deletion_stays_terminating() -> Result {
+    let active = json!({"status": {"phase": "Active"}});
+    let status = format!("{}/status", NAMESPACE.object("in-{ns}"));
+    let steps = [
+        made(("finalizers", json!(["example.com/hold"]))),
+        deleted(),
+        emptied(),
+        Step::Send(Request::merge(status, active)),
+    ];
+    same_steps(&steps, 422).await
+}
+
 /// Other objects count their deletion.
 #[tokio::test]
 async fn a_namespace_does_not_count_its_deletion_as_a_generation() -> Result {

@@ -278,6 +278,11 @@ known! {
         Request::get(WIDGET.collection()),
         Request::get(WIDGET.collection()).query("resourceVersion", "0").query("limit", "1"),
     ];
+    events_are_listed_in_pages_even_where_they_may_be_old: 200, [
+        Request::post(EVENT.collection(), EVENT.plain("a")),
+        Request::post(EVENT.collection(), EVENT.plain("b")),
+        Request::get(EVENT.collection()).query("resourceVersion", "0").query("limit", "1"),
+    ];
     a_page_has_a_next_one_where_anything_is_left_that_matches_or_not: 200, [
         plain_widget(),
         Request::post(WIDGET.collection(), {

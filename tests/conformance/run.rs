@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// How long the real controllers may take to reach the state that the simulated ones have reached.
-const SETTLE_DEADLINE: Duration = Duration::from_secs(30);
+const SETTLE_DEADLINE: Duration = Duration::from_secs(120);
 
 /// Stands in the place of the event that should have ended a watch.
 pub(crate) const UNMARKED: &str = "the end, before the mark was seen";

@@ -108,23 +108,14 @@ impl Generator {
         request = match self.random.below(14) {
             0 => request.accept(TABLE),
             1 => request.accept(METADATA_LIST),
-            2 => {
-                self.freshen();
-                request.query("resourceVersion", "{listrv}")
-            }
+            2 => request.query("resourceVersion", "{listrv}"),
             3 => request
                 .query("resourceVersion", "{listrv}")
                 .query("resourceVersionMatch", "Exact"),
-            4 => {
-                self.freshen();
-                request
-                    .query("resourceVersion", "{listrv}")
-                    .query("resourceVersionMatch", "NotOlderThan")
-            }
-            5 => {
-                self.refresh();
-                request.query("resourceVersion", "0")
-            }
+            4 => request
+                .query("resourceVersion", "{listrv}")
+                .query("resourceVersionMatch", "NotOlderThan"),
+            5 => request.query("resourceVersion", "0"),
             6 => request.query("resourceVersion", "x"),
             7 => request.query("resourceVersionMatch", "Exact"),
             8 => request
@@ -154,12 +145,16 @@ impl Generator {
         let mut next = request.clone();
         next.query.retain(|(name, _)| name != "continue");
         let next = next.query("continue", "{continue}");
+        let may_be_old = request.parameter("resourceVersion").is_some();
+        if may_be_old {
+            self.freshen();
+        }
         self.send(request);
         if paged && self.random.percent(70) {
             if self.random.percent(50) {
                 self.create();
             }
-            if next.parameter("resourceVersion").is_some() {
+            if may_be_old {
                 self.freshen();
             }
             self.send(next);

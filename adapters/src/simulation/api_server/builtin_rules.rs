@@ -145,6 +145,9 @@ pub(crate) fn validate(definition: &ResourceDefinition, value: &Value) -> Vec<Ca
             if !deleting && phase != "Active" {
                 let detail = "may only be 'Active' if `deletionTimestamp` is empty";
                 causes.push(Cause::invalid("status.Phase", phase, detail));
+            } else if deleting && phase != "Terminating" {
+                let detail = "may only be 'Terminating' if `deletionTimestamp` is not empty";
+                causes.push(Cause::invalid("status.Phase", phase, detail));
             }
         }
         _ => {}

@@ -75,8 +75,10 @@ pub(crate) fn list(
             ApiError::bad_request("invalid continue token: continue key is not valid")
         })?),
     };
-    // A list that may be old comes from the server's cache, and whole; an object by its name is a list of its own.
-    let may_be_old = token.is_none() && query.text("resourceVersion") == Some("0");
+    // A list that may be old comes from the server's cache, which there is not for Events, and whole; an object by its
+    // name is a list of its own.
+    let cached = resource.definition.kind != "Event";
+    let may_be_old = cached && token.is_none() && query.text("resourceVersion") == Some("0");
     let whole = may_be_old || selector.names_one();
     let limit = query
         .number("limit")
