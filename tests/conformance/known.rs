@@ -283,6 +283,14 @@ known! {
         Request::post(EVENT.collection(), EVENT.plain("b")),
         Request::get(EVENT.collection()).query("resourceVersion", "0").query("limit", "1"),
     ];
+    the_phase_of_a_namespace_is_looked_at_in_its_status_alone: 422, [
+        Request::post(NAMESPACE.collection(), NAMESPACE.plain("{ns}-a")),
+        Request::put(NAMESPACE.object("{ns}-a"), {
+            let mut namespace = NAMESPACE.plain("{ns}-a");
+            namespace["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+            namespace
+        }),
+    ];
     a_page_has_a_next_one_where_anything_is_left_that_matches_or_not: 200, [
         plain_widget(),
         Request::post(WIDGET.collection(), {

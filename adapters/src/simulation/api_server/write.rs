@@ -337,7 +337,9 @@ fn validate(
     let mut causes = metadata::validate(value, definition);
     let wrong_kind = wrong_kind(endpoint, value);
     let misnamed = wrong_kind.is_some();
-    let of_fields = builtin_rules::validate(definition, value);
+    let mut of_fields = builtin_rules::validate(definition, value);
+    // The phase of a namespace is looked at where the status is written.
+    of_fields.retain(|cause| options.status_only || cause.field != "status.Phase");
     let is_new_event = old.is_none() && definition.kind == "Event" && definition.group.is_empty();
     if misnamed || (is_new_event && !of_fields.is_empty()) {
         // These come first, and are told alone.
