@@ -13,13 +13,18 @@ use crate::{
     story,
 };
 
-/// Runs the requests on both servers: no difference may come, and the last answer must have this code.
+/// Runs the requests on both servers.
 async fn same(requests: Vec<Request>, code: u16) -> Result {
-    let pair = Pair::start().await?;
     let steps: Vec<Step> = requests.into_iter().map(Step::Send).collect();
-    let (real, simulated) = pair.run(&steps).await;
-    if let Some(difference) = compare(&steps, &real, &simulated).difference {
-        return Err(Failure::new(story::tell(&steps, &difference)));
+    same_steps(&steps, code).await
+}
+
+/// Runs the steps on both servers: no difference may come, and the last answer must have this code.
+pub(crate) async fn same_steps(steps: &[Step], code: u16) -> Result {
+    let pair = Pair::start().await?;
+    let (real, simulated) = pair.run(steps).await;
+    if let Some(difference) = compare(steps, &real, &simulated).difference {
+        return Err(Failure::new(story::tell(steps, &difference)));
     }
     match real.last() {
         Some(Outcome::Answered(answer)) if answer.code == code => Ok(()),
@@ -266,5 +271,206 @@ known! {
             "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
             "spec": {"resourceAttributes": {"verb": "get", "resource": "pods"}},
         })),
+    ];
+    a_list_that_may_be_old_is_whole_whatever_the_limit: 200, [
+        plain_widget(),
+        Request::post(WIDGET.collection(), WIDGET.plain("b")),
+        Request::get(WIDGET.collection()),
+        Request::get(WIDGET.collection()).query("resourceVersion", "0").query("limit", "1"),
+    ];
+    events_are_listed_in_pages_even_where_they_may_be_old: 200, [
+        Request::post(EVENT.collection(), EVENT.plain("a")),
+        Request::post(EVENT.collection(), EVENT.plain("b")),
+        Request::get(EVENT.collection()).query("resourceVersion", "0").query("limit", "1"),
+    ];
+    the_phase_of_a_namespace_is_looked_at_in_its_status_alone: 422, [
+        Request::post(NAMESPACE.collection(), NAMESPACE.plain("{ns}-a")),
+        Request::put(NAMESPACE.object("{ns}-a"), {
+            let mut namespace = NAMESPACE.plain("{ns}-a");
+            namespace["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+            namespace
+        }),
+    ];
+    a_page_has_a_next_one_where_anything_is_left_that_matches_or_not: 200, [
+        plain_widget(),
+        Request::post(WIDGET.collection(), {
+            let mut widget = WIDGET.plain("b");
+            widget["metadata"]["labels"] = json!({"tier": "front"});
+            widget
+        }),
+        Request::get(WIDGET.collection()).query("labelSelector", "tier!=front").query("limit", "1"),
+    ];
+    a_page_of_an_object_by_its_name_has_no_next_one: 200, [
+        plain_widget(),
+        Request::post(WIDGET.collection(), WIDGET.plain("b")),
+        Request::get(WIDGET.collection()).query("fieldSelector", "metadata.name=a").query("limit", "1"),
+    ];
+    of_a_parameter_given_twice_the_first_counts: 200, [
+        Request::get(WIDGET.collection())
+            .query("labelSelector", "tier=front")
+            .query("labelSelector", "tier in front"),
+    ];
+    a_number_that_is_not_whole_is_told_twice: 422, [
+        widget(&json!({"colour": "red", "size": 2.5})),
+    ];
+    a_patch_of_an_unknown_form_is_refused_shortly_for_built_in_kinds: 415, [
+        Request::merge(LEASE.object("a"), json!({})).content_type(Some("application/json")),
+    ];
+    the_refusal_of_another_name_comes_with_the_warnings: 400, [
+        plain_widget(),
+        Request::merge(WIDGET.object("a"), json!({"metadata": {"name": "b"}, "other": 1})),
+    ];
+    the_refusal_of_another_uid_comes_with_the_warnings: 409, [
+        Request::put(LEASE.object("a"), {
+            let mut lease = LEASE.with("a", &json!({"spec": {"unknown": 1}}));
+            lease["metadata"]["uid"] = json!("u");
+            lease
+        }),
+    ];
+    a_finalizer_that_is_no_name_is_told_by_two_checks: 422, [
+        Request::post(CONFIG_MAP.collection(), {
+            let mut map = CONFIG_MAP.plain("a");
+            map["metadata"]["finalizers"] = json!(["not one"]);
+            map
+        }),
+    ];
+    a_finalizer_of_an_event_need_not_be_qualified: 201, [
+        Request::post(EVENT.collection(), {
+            let mut event = EVENT.plain("a");
+            event["metadata"]["finalizers"] = json!(["plain"]);
+            event
+        }),
+    ];
+    the_name_of_a_namespace_is_a_label: 422, [
+        Request::post(NAMESPACE.collection(), NAMESPACE.plain(&"x".repeat(64))),
+    ];
+    the_namespace_of_a_namespace_is_forgotten: 201, [
+        Request::post(NAMESPACE.collection(), {
+            let mut namespace = NAMESPACE.plain("{ns}-a");
+            namespace["metadata"]["namespace"] = json!("elsewhere");
+            namespace
+        }),
+    ];
+    of_an_object_of_another_kind_only_that_is_told: 422, [
+        Request::post(WIDGET.collection(), {
+            let mut widget = WIDGET.with("a", &json!({"kind": "Other", "spec": {"colour": "pink", "unknown": 1}}));
+            widget["metadata"]["labels"] = json!({"tier": "a b"});
+            widget
+        }),
+    ];
+    a_missing_kind_is_told_in_other_words_where_fields_are_not_validated: 400, [
+        Request::post(WIDGET.collection(), json!({"metadata": {"name": "a"}})).query("fieldValidation", "Ignore"),
+    ];
+    a_built_in_kind_keeps_the_generation_that_it_is_given: 201, [
+        Request::post(LEASE.collection(), {
+            let mut lease = LEASE.plain("a");
+            lease["metadata"]["generation"] = json!(7);
+            lease
+        }),
+    ];
+    a_dry_run_does_not_look_at_the_version_of_what_it_makes: 201, [
+        Request::post(WIDGET.collection(), {
+            let mut widget = WIDGET.plain("a");
+            widget["metadata"]["resourceVersion"] = json!("1");
+            widget
+        }).query("dryRun", "All"),
+    ];
+    the_version_of_what_is_made_is_looked_at_after_its_fields: 422, [
+        Request::post(WIDGET.collection(), {
+            let mut widget = WIDGET.with("a", &json!({"spec": {"colour": "pink"}}));
+            widget["metadata"]["resourceVersion"] = json!("1");
+            widget
+        }),
+    ];
+    an_event_may_have_any_name_that_fits_into_a_path: 201, [
+        Request::post(EVENT.collection(), EVENT.plain("Upper")),
+    ];
+    the_name_of_an_event_must_fit_into_a_path: 422, [
+        Request::post(EVENT.collection(), EVENT.plain("a/b")),
+    ];
+    an_event_about_nothing_is_found_out_before_its_missing_name: 422, [
+        Request::post(EVENT.collection(), json!({})).text("null"),
+    ];
+    a_replacement_that_creates_is_read_before_its_uid_is_looked_at: 400, [
+        Request::put(EVENT.object("a"), {
+            let mut event = replaced(EVENT.plain("a"), "kind", json!("Other"));
+            event["metadata"]["uid"] = json!("u");
+            event
+        }),
+    ];
+    a_replacement_that_creates_is_refused_for_its_uid_before_its_version: 409, [
+        Request::put(LEASE.object("a"), {
+            let mut lease = LEASE.plain("a");
+            lease["metadata"]["uid"] = json!("u");
+            lease["metadata"]["resourceVersion"] = json!("x");
+            lease
+        }),
+    ];
+    a_json_patch_of_null_does_nothing: 200, [
+        plain_widget(),
+        Request::json_patch(WIDGET.object("a"), json!([])).text("null"),
+    ];
+    a_list_for_a_merge_patch_makes_no_object_where_fields_are_not_validated: 422, [
+        plain_widget(),
+        Request::merge(WIDGET.object("a"), json!({})).text("[]").query("fieldValidation", "Ignore"),
+    ];
+    the_form_of_a_new_object_is_looked_at_before_the_options: 415, [
+        plain_widget().content_type(Some("text/plain")).query("fieldValidation", "Loud"),
+    ];
+    the_options_of_a_replacement_are_looked_at_before_its_form: 422, [
+        Request::put(WIDGET.object("a"), WIDGET.plain("a"))
+            .content_type(Some("text/plain"))
+            .query("fieldValidation", "Loud"),
+    ];
+    a_value_of_the_wrong_type_is_none_of_the_allowed_ones_either: 422, [
+        widget(&json!({"colour": 7})),
+    ];
+    a_number_of_a_status_that_is_not_whole_is_told_of_the_status: 422, [
+        plain_widget(),
+        Request::merge(format!("{}/status", WIDGET.object("a")), json!({"status": {"observed": 1.5}})),
+    ];
+    a_built_in_kind_without_fields_to_select_names_the_two_of_all_kinds: 400, [
+        Request::get(CONFIG_MAP.collection()).query("fieldSelector", "spec.colour=green"),
+    ];
+    a_dry_run_of_a_replacement_that_creates_gives_the_version_back: 201, [
+        Request::put(LEASE.object("a"), {
+            let mut lease = LEASE.plain("a");
+            lease["metadata"]["resourceVersion"] = json!("7");
+            lease
+        }).query("dryRun", "All"),
+    ];
+    a_lease_may_have_any_finalizer: 201, [
+        Request::post(LEASE.collection(), {
+            let mut lease = LEASE.plain("a");
+            lease["metadata"]["finalizers"] = json!(["plain"]);
+            lease
+        }),
+    ];
+    a_bad_finalizer_is_told_once_and_a_bad_label_three_times: 422, [
+        plain_widget(),
+        Request::put(WIDGET.object("a"), {
+            let mut widget = WIDGET.with("a", &json!({"spec": {"colour": "red"}}));
+            widget["metadata"]["resourceVersion"] = WIDGET.known("rv", "a", "").into();
+            widget["metadata"]["finalizers"] = json!(["not one"]);
+            widget["metadata"]["labels"] = json!({"tier": "a b"});
+            widget
+        }),
+    ];
+    an_object_listed_by_its_name_is_the_newest_whatever_the_limit: 200, [
+        Request::get(WIDGET.collection()),
+        plain_widget(),
+        Request::get(WIDGET.collection())
+            .accept("application/json;as=Table;v=v1;g=meta.k8s.io"),
+        Request::get(WIDGET.collection())
+            .query("fieldSelector", "metadata.name=a")
+            .query("resourceVersion", "{listrv}")
+            .query("limit", "1"),
+    ];
+    a_json_patch_may_test_that_a_field_is_not_there: 200, [
+        plain_widget(),
+        Request::json_patch(WIDGET.object("a"), json!([
+            {"op": "test", "path": "/spec/note", "value": null},
+            {"op": "add", "path": "/spec/note", "value": "n"},
+        ])),
     ];
 }

@@ -6,6 +6,7 @@
 
 mod canaries;
 mod compare;
+mod endings;
 mod explained;
 mod fields;
 mod generate;
@@ -18,6 +19,7 @@ mod memory;
 mod random;
 mod random_sequences;
 mod reach;
+mod recording;
 mod request;
 mod run;
 mod server;

@@ -6,11 +6,10 @@ use serde_json::{Value, json};
 use crate::run::{Outcome, Transcript};
 
 /// Times that a server sets.
-const TIMES: [&str; 3] = [
-    "creationTimestamp",
-    "deletionTimestamp",
-    "lastTransitionTime",
-];
+const TIMES: [&str; 2] = ["creationTimestamp", "deletionTimestamp"];
+
+/// The time that sequences give for those, in vain. A server that took it over would be seen.
+pub(crate) const GIVEN_TIME: &str = "2026-01-01T00:00:00Z";
 
 /// The generateName of all sequences.
 const GENERATED: &str = "gen-";
@@ -99,8 +98,14 @@ impl Names {
                     match field.as_str() {
                         "metadata" if is_list => self.mask_list_metadata(inner),
                         "resourceVersion" => self.mask_version(inner),
-                        "cells" => mask_ages(inner),
-                        time if TIMES.contains(&time) && inner.is_string() => {
+                        "cells" => {
+                            mask_ages(inner);
+                            self.mask(inner);
+                        }
+                        time if TIMES.contains(&time)
+                            && inner.is_string()
+                            && *inner != GIVEN_TIME =>
+                        {
                             *inner = "<time>".into();
                         }
                         _ => self.mask(inner),

@@ -21,6 +21,7 @@ const EXPECTED: &[(&str, &[&str])] = &[
             "201 with a warning",
             "400 BadRequest",
             "404 NotFound",
+            "405 MethodNotAllowed",
             "409 AlreadyExists",
             "415 UnsupportedMediaType",
             "422 Invalid",
@@ -34,6 +35,7 @@ const EXPECTED: &[(&str, &[&str])] = &[
             "200 Table",
             "200 PartialObjectMetadata",
             "404 NotFound",
+            "406 NotAcceptable",
         ],
     ),
     (
@@ -59,6 +61,7 @@ const EXPECTED: &[(&str, &[&str])] = &[
             "409 Conflict",
             "415 UnsupportedMediaType",
             "422 Invalid",
+            "500",
         ],
     ),
     (
@@ -66,8 +69,10 @@ const EXPECTED: &[(&str, &[&str])] = &[
         &[
             "200",
             "200 dry run",
+            "400 BadRequest",
             "404 NotFound",
             "409 Conflict",
+            "415 UnsupportedMediaType",
             "422 Invalid",
         ],
     ),
@@ -84,10 +89,15 @@ const EXPECTED: &[(&str, &[&str])] = &[
             "200 dry run",
             "400 BadRequest",
             "404 NotFound",
+            "405 MethodNotAllowed",
             "409 Conflict",
+            "422 Invalid",
         ],
     ),
-    ("deletecollection", &["200"]),
+    (
+        "deletecollection",
+        &["200", "200 dry run", "405 MethodNotAllowed"],
+    ),
     (
         "watch",
         &[
@@ -97,6 +107,7 @@ const EXPECTED: &[(&str, &[&str])] = &[
             "BOOKMARK",
             "400 BadRequest",
             "422 Invalid",
+            "500",
         ],
     ),
     ("settle", &["something left", "nothing left"]),
@@ -104,10 +115,14 @@ const EXPECTED: &[(&str, &[&str])] = &[
 
 /// How often each verb came to each outcome.
 #[derive(Debug, Default)]
-pub(crate) struct Reach(BTreeMap<(String, String), usize>);
+pub(crate) struct Reach {
+    outcomes: BTreeMap<(String, String), usize>,
+    sequences: usize,
+}
 
 impl Reach {
     pub(crate) fn count(&mut self, steps: &[Step], transcript: &Transcript) {
+        self.sequences += 1;
         for (step, outcome) in steps.iter().zip(transcript) {
             match (step, outcome) {
                 (Step::Send(request), Outcome::Answered(answer)) => {
@@ -136,7 +151,7 @@ impl Reach {
     }
 
     fn add(&mut self, verb: &str, outcome: String) {
-        *self.0.entry((verb.to_owned(), outcome)).or_default() += 1;
+        *self.outcomes.entry((verb.to_owned(), outcome)).or_default() += 1;
     }
 
     /// What should have been seen and was not.
@@ -147,15 +162,19 @@ impl Reach {
         expected
             .filter(|(verb, outcome)| {
                 !self
-                    .0
+                    .outcomes
                     .contains_key(&((*verb).to_owned(), (*outcome).to_owned()))
             })
             .map(|(verb, outcome)| format!("{verb}: {outcome}"))
             .collect()
     }
 
+    pub(crate) fn sequences(&self) -> usize {
+        self.sequences
+    }
+
     pub(crate) fn requests(&self) -> usize {
-        self.0
+        self.outcomes
             .iter()
             .filter(|((verb, _), _)| verb != "watch" && verb != "settle")
             .map(|(_, times)| times)
@@ -165,7 +184,7 @@ impl Reach {
     /// One line for each verb.
     pub(crate) fn table(&self) -> String {
         let mut lines: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-        for ((verb, outcome), times) in &self.0 {
+        for ((verb, outcome), times) in &self.outcomes {
             let line = lines.entry(verb).or_default();
             line.push(format!("{outcome} ×{times}"));
         }

@@ -87,7 +87,7 @@ impl Request {
     }
 
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
-        let found = self.query.iter().rev().find(|(key, _)| key == name);
+        let found = self.query.iter().find(|(key, _)| key == name);
         found.map(|(_, value)| value.as_str())
     }
 

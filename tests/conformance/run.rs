@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
@@ -12,13 +13,13 @@ use crate::{
 };
 
 /// How long the real controllers may take to reach the state that the simulated ones have reached.
-const SETTLE_DEADLINE: Duration = Duration::from_secs(30);
+const SETTLE_DEADLINE: Duration = Duration::from_secs(120);
 
 /// Stands in the place of the event that should have ended a watch.
 pub(crate) const UNMARKED: &str = "the end, before the mark was seen";
 
 /// What came of one step.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Outcome {
     Answered(Answer),
     /// The events of a watch, up to the one with its mark, in order.
@@ -42,9 +43,10 @@ pub(crate) async fn run(
     let mut memory = Memory::new(namespace);
     let none = Memory::new(namespace);
     let own = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
-    server
+    let made = server
         .send(&Request::post("/api/v1/namespaces", own), &none)
         .await;
+    memory.learn(&made.body);
     let mut transcript = Transcript::new();
     let mut watches: Vec<(usize, Stream, &str)> = Vec::new();
     let mut ends: Vec<&Request> = Vec::new();
@@ -210,8 +212,10 @@ async fn contents(server: &Server, collection: &str, memory: &Memory) -> (Vec<St
             .iter()
             .map(|owner| &owner["name"])
             .collect();
+        // Of a namespace; it loses them as it is found empty.
+        let kept = &item["spec"]["finalizers"];
         format!(
-            "{} deleting={} finalizers={} owners={owners:?}",
+            "{} deleting={} finalizers={} kept={kept} owners={owners:?}",
             metadata["name"],
             metadata.get("deletionTimestamp").is_some(),
             metadata["finalizers"],

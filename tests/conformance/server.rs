@@ -6,6 +6,7 @@ use futures::FutureExt;
 use http_body_util::BodyExt;
 use kube::client::Body as HttpBody;
 use remediation_adapters::simulation::api_server::ApiServer;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
@@ -16,6 +17,9 @@ use crate::{
 /// How long the real server may take to send an event that must come. Much longer than it needs.
 const EVENT_DEADLINE: Duration = Duration::from_secs(30);
 
+/// How long an answer may take. Only a watch that should have been refused takes longer.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(60);
+
 /// A server under comparison.
 #[derive(Clone)]
 pub(crate) enum Server {
@@ -24,7 +28,7 @@ pub(crate) enum Server {
 }
 
 /// What came back for a request.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Answer {
     /// 0 where the connection broke.
     pub(crate) code: u16,
@@ -54,9 +58,15 @@ impl Server {
 
     /// Sends a request and reads the whole answer.
     pub(crate) async fn send(&self, request: &Request, memory: &Memory) -> Answer {
-        match self.begin(request, memory).await {
-            Ok(response) => read(response).await,
-            Err(broken) => broken,
+        let answer = async {
+            match self.begin(request, memory).await {
+                Ok(response) => read(response).await,
+                Err(broken) => broken,
+            }
+        };
+        match tokio::time::timeout(ANSWER_DEADLINE, answer).await {
+            Ok(answer) => answer,
+            Err(late) => broken(&late),
         }
     }
 

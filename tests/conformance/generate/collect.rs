@@ -30,27 +30,36 @@ pub(super) fn sequence(mut random: Random) -> Vec<Step> {
     steps.append(&mut dependents.steps);
 
     let settle = Step::Settle(vec![owner.collection(), dependent.collection()]);
+    let policy = random.pick(&["Background", "Foreground", "Orphan", ""]);
+    let (held, chained) = (random.percent(25), random.percent(40));
+    // Whether the collector looks at a dependent before or after it lets an owner go that it need not wait for is chance.
+    // It shows where the owner stays all the same, and where the dependent has dependents.
+    let must_block = policy == "Foreground" && (held || chained);
     let mut first = owner.plain("a");
-    if random.percent(25) {
+    if held {
         first["metadata"]["finalizers"] = json!([HOLD]);
     }
     steps.push(Step::Send(Request::post(owner.collection(), first)));
     for name in ["b", "c"] {
         let mut object = dependent.plain(name);
         // One owner each: of two that go together, it is chance which one is missed first.
-        let owner = if name == "c" && random.percent(40) {
+        let mut owner = if name == "c" && chained {
             reference(dependent, "b", &mut random)
         } else {
             reference(owner, "a", &mut random)
         };
+        if must_block {
+            owner["blockOwnerDeletion"] = true.into();
+        }
         object["metadata"]["ownerReferences"] = json!([owner]);
         if random.percent(25) {
             object["metadata"]["finalizers"] = json!([HOLD]);
         }
         steps.push(Step::Send(Request::post(dependent.collection(), object)));
     }
+    // The collector learns who owns whom before it has to know.
+    steps.push(settle.clone());
     let mut delete = Request::delete(owner.object("a"));
-    let policy = random.pick(&["Background", "Foreground", "Orphan", ""]);
     if !policy.is_empty() {
         delete = if random.percent(50) {
             delete.query("propagationPolicy", policy)

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Generator;
+use crate::mask::GIVEN_TIME;
 
 /// A finalizer that nobody but the sequence itself removes.
 pub(super) const HOLD: &str = "conformance.kubernaut.ai/hold";
@@ -56,8 +57,8 @@ impl Generator {
             20 => metadata["resourceVersion"] = "x".into(),
             21 => metadata["uid"] = "d0000000-0000-4000-8000-000000000000".into(),
             22 => metadata["generation"] = 7.into(),
-            23 => metadata["deletionTimestamp"] = "2026-01-01T00:00:00Z".into(),
-            24 => metadata["creationTimestamp"] = "2026-01-01T00:00:00Z".into(),
+            23 => metadata["deletionTimestamp"] = GIVEN_TIME.into(),
+            24 => metadata["creationTimestamp"] = GIVEN_TIME.into(),
             25 => metadata["selfLink"] = "/x".into(),
             26 => {
                 let mut owner = owner;
@@ -66,8 +67,11 @@ impl Generator {
                 metadata["ownerReferences"] = json!([owner]);
             }
             27 => {
-                let mut owner = owner;
-                owner["controller"] = true.into();
+                // One that stays: a collector would take the object away, sooner or later.
+                let owner = json!({
+                    "apiVersion": "v1", "kind": "Namespace", "name": "{ns}", "uid": "{uid:Namespace/ns~}",
+                    "controller": true,
+                });
                 metadata["ownerReferences"] = json!([owner, owner]);
             }
             28 => metadata["labels"] = json!([]),

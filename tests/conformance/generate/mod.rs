@@ -44,6 +44,8 @@ struct Generator {
     random: Random,
     steps: Vec<Step>,
     watches: usize,
+    /// The names under which it has tried to make objects.
+    made: Vec<&'static str>,
     /// Only one name is generated in a sequence: the order of two would be chance.
     generated: bool,
 }
@@ -82,6 +84,7 @@ impl Generator {
             random,
             steps: Vec::new(),
             watches: 0,
+            made: Vec::new(),
             generated: false,
         }
     }
@@ -95,6 +98,7 @@ impl Generator {
             let name = self.name();
             let object = self.kind.plain(name);
             self.send(Request::post(self.kind.collection(), object));
+            self.made.push(name);
         }
     }
 
@@ -121,6 +125,15 @@ impl Generator {
         self.random.pick(self.kind.names())
     }
 
+    /// A name that most likely is one of an object.
+    fn known_name(&mut self) -> &'static str {
+        if self.made.is_empty() || self.random.percent(20) {
+            self.name()
+        } else {
+            self.random.pick(&self.made)
+        }
+    }
+
     /// Lists of cluster-scoped objects are about the sequence's own.
     fn selected(&self, request: Request) -> Request {
         if self.kind.namespaced {
@@ -135,7 +148,8 @@ impl Generator {
         let selector = if self.kind.namespaced {
             ""
         } else {
-            "?sequence={ns}"
+            // The server keeps this label, whatever the sequence does to its own.
+            "?kubernetes.io/metadata.name in ({ns}-a,{ns}-b)"
         };
         Step::Settle(vec![format!("{}{selector}", self.kind.collection())])
     }

@@ -50,7 +50,7 @@ const FIELD_SELECTORS: &[&str] = &[
 
 impl Generator {
     pub(super) fn get(&mut self) {
-        let name = self.name();
+        let name = self.known_name();
         let path = self.kind.object(name);
         let request = match self.random.below(10) {
             0 => Request::get(format!("{path}/status")),
@@ -63,6 +63,7 @@ impl Generator {
                 Request::get(path).query("resourceVersion", "0")
             }
             5 => {
+                self.refresh();
                 Request::get(path).query("resourceVersion", &self.kind.known("rv", name, ":first"))
             }
             6 => Request::get(path).accept("application/xml"),
@@ -76,6 +77,13 @@ impl Generator {
     pub(super) fn refresh(&mut self) {
         let list = self.selected(Request::get(self.kind.collection()));
         self.send(list);
+    }
+
+    /// The same in a form from which nobody learns a newer resourceVersion. What is not older than one may be as old
+    /// as the server's cache is.
+    pub(super) fn freshen(&mut self) {
+        let list = self.selected(Request::get(self.kind.collection()));
+        self.send(list.accept(TABLE));
     }
 
     pub(super) fn list(&mut self) {
@@ -107,10 +115,7 @@ impl Generator {
             4 => request
                 .query("resourceVersion", "{listrv}")
                 .query("resourceVersionMatch", "NotOlderThan"),
-            5 => {
-                self.refresh();
-                request.query("resourceVersion", "0")
-            }
+            5 => request.query("resourceVersion", "0"),
             6 => request.query("resourceVersion", "x"),
             7 => request.query("resourceVersionMatch", "Exact"),
             8 => request
@@ -122,18 +127,35 @@ impl Generator {
             10 => request.query("continue", "nonsense"),
             _ => request,
         };
-        let paged = self.random.percent(40);
+        // Whether there is a next page after one of all namespaces depends on other sequences.
+        let paged = self.random.percent(40) && self.kind.namespaced && !everywhere;
+        if paged && self.random.percent(60) {
+            // Enough for more than one page.
+            for name in self.kind.names() {
+                let object = self.kind.plain(name);
+                self.send(Request::post(self.kind.collection(), object));
+            }
+        }
         if paged {
             request = request.query(
                 "limit",
                 self.random.pick(&["1", "2", "2", "500", "0", "-1", "x"]),
             );
         }
-        let next = request.clone().query("continue", "{continue}");
+        let mut next = request.clone();
+        next.query.retain(|(name, _)| name != "continue");
+        let next = next.query("continue", "{continue}");
+        let may_be_old = request.parameter("resourceVersion").is_some();
+        if may_be_old {
+            self.freshen();
+        }
         self.send(request);
         if paged && self.random.percent(70) {
             if self.random.percent(50) {
                 self.create();
+            }
+            if may_be_old {
+                self.freshen();
             }
             self.send(next);
         }

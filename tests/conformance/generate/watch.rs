@@ -93,7 +93,9 @@ impl Generator {
             4 => request
                 .query("sendInitialEvents", "true")
                 .query("resourceVersionMatch", "Exact"),
-            _ => request.query("labelSelector", "tier in front"),
+            5 if self.kind.namespaced => request.query("labelSelector", "tier in front"),
+            // A second selector would not be looked at.
+            _ => request.query("resourceVersion", "-1"),
         };
         self.send(request);
     }

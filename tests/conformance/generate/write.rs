@@ -5,17 +5,22 @@ use serde_json::{Value, json};
 use super::{Generator, metadata::HOLD};
 use crate::{fields, request::Request};
 
+/// The UID of no object.
+const STRANGER: &str = "e0000000-0000-4000-8000-000000000000";
+
 impl Generator {
     pub(super) fn create(&mut self) {
         let name = self.name();
+        self.made.push(name);
         let mut object = self
             .kind
             .with(name, &fields::fields(self.kind, &mut self.random));
         self.decorate(&mut object);
-        // One mistake at a time: which of two is told is another question.
+        // One mistake of this sort at a time: which of two is told is another question.
         if self.random.percent(12) {
             self.spoil(&mut object);
         } else if self.random.percent(5) {
+            object = self.kind.plain(name);
             self.misname(&mut object);
         } else if self.random.percent(6) && !self.generated && self.kind.namespaced {
             object["metadata"]["generateName"] = "gen-".into();
@@ -31,25 +36,39 @@ impl Generator {
     }
 
     pub(super) fn replace(&mut self) {
-        let name = self.name();
+        let name = self.known_name();
         let mut object = self
             .kind
             .with(name, &fields::fields(self.kind, &mut self.random));
         self.decorate(&mut object);
-        self.identify(&mut object, name);
-        if self.random.percent(10) {
-            self.spoil(&mut object);
-        } else if self.random.percent(5) {
-            self.misname(&mut object);
+        let misnamed = self.random.percent(5);
+        if misnamed {
+            object = self.kind.plain(name);
         }
-        let request = Request::put(self.kind.object(name), object);
-        let request = self.write_options(request);
+        self.identify(&mut object, name);
+        if misnamed {
+            self.misname(&mut object);
+        } else if self.random.percent(10) {
+            self.spoil(&mut object);
+        }
+        // A replacement that creates may make an object that is in deletion from the start, and never goes.
+        if matches!(self.kind.kind, "Lease" | "Event")
+            && let Some(metadata) = object["metadata"].as_object_mut()
+        {
+            metadata.remove("deletionTimestamp");
+        }
+        // A dry run of a replacement gives a selfLink back, for no use.
+        let linked = object["metadata"].get("selfLink").is_some();
+        let mut request = Request::put(self.kind.object(name), object);
+        if !linked {
+            request = self.write_options(request);
+        }
         let request = self.garble(request);
         self.send(request);
     }
 
     pub(super) fn patch(&mut self) {
-        let name = self.name();
+        let name = self.known_name();
         let path = self.kind.object(name);
         let request = if self.random.percent(30) {
             Request::json_patch(path, fields::json_patch(self.kind, &mut self.random))
@@ -70,7 +89,7 @@ impl Generator {
 
     /// What a merge patch says of the metadata.
     fn metadata_patch(&mut self, name: &str) -> Value {
-        let metadata = match self.random.below(14) {
+        let metadata = match self.random.below(15) {
             0 => json!({"labels": {"tier": "front"}}),
             1 => json!({"labels": {"tier": null}}),
             2 => json!({"labels": null}),
@@ -85,13 +104,14 @@ impl Generator {
             10 => json!({"name": "other"}),
             11 => json!({"labels": {"tier": "a b"}}),
             12 => json!({"generation": 50, "creationTimestamp": null}),
+            13 => json!({"resourceVersion": "1"}),
             _ => return json!({}),
         };
         json!({"metadata": metadata})
     }
 
     pub(super) fn write_status(&mut self) {
-        let name = self.name();
+        let name = self.known_name();
         let status = fields::status(self.kind, &mut self.random);
         let path = format!("{}/status", self.kind.object(name));
         let request = if self.random.percent(50) {
@@ -114,7 +134,7 @@ impl Generator {
     }
 
     pub(super) fn delete(&mut self) {
-        let name = self.name();
+        let name = self.known_name();
         let mut request = Request::delete(self.kind.object(name));
         let wait = self.kind.kind == "Namespace";
         request = match self.random.below(15) {
@@ -126,10 +146,14 @@ impl Generator {
                 request,
                 json!({"preconditions": {"uid": self.kind.known("uid", name, "")}}),
             ),
-            5 => self.delete_body(
-                request,
-                json!({"preconditions": {"uid": self.kind.known("uid", name, ":first")}}),
-            ),
+            5 => {
+                let uid = if self.random.percent(50) {
+                    self.kind.known("uid", name, ":first")
+                } else {
+                    STRANGER.to_owned()
+                };
+                self.delete_body(request, json!({"preconditions": {"uid": uid}}))
+            }
             6 => {
                 let version = self.kind.known("rv", name, "");
                 self.delete_body(
@@ -154,6 +178,9 @@ impl Generator {
         if wait {
             let settling = self.settling();
             self.steps.push(settling);
+        } else {
+            // A patch begins with what the server's cache has, and could warn of what is gone.
+            self.freshen();
         }
     }
 
@@ -197,7 +224,7 @@ impl Generator {
             0 => metadata["uid"] = self.kind.known("uid", name, "").into(),
             1 => metadata["uid"] = self.kind.known("uid", name, ":first").into(),
             2 if self.random.percent(50) => {
-                metadata["uid"] = "e0000000-0000-4000-8000-000000000000".into();
+                metadata["uid"] = STRANGER.into();
             }
             _ => {}
         }

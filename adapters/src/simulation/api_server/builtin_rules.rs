@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     event,
-    metadata::{STANDARD_FINALIZERS, qualified_name_problem},
+    metadata::STANDARD_FINALIZERS,
     object::{finalizers, text},
     resource::ResourceDefinition,
     schema::Schema,
@@ -93,15 +93,12 @@ pub(crate) fn validate(definition: &ResourceDefinition, value: &Value) -> Vec<Ca
         return causes;
     }
     for (index, finalizer) in finalizers(value).into_iter().enumerate() {
-        let place = format!("metadata.finalizers[{index}]");
         let standard = finalizer.contains('/') || STANDARD_FINALIZERS.contains(&finalizer);
-        let unqualified = "name is neither a standard finalizer name nor is it fully qualified";
-        let problems = [
-            qualified_name_problem(finalizer),
-            (!standard).then(|| unqualified.to_owned()),
-        ];
-        for problem in problems.into_iter().flatten() {
-            causes.push(Cause::invalid(&place, &finalizer.into(), problem));
+        // A rule of the core group, and not of its Events.
+        if !standard && definition.group.is_empty() && definition.kind != "Event" {
+            let place = format!("metadata.finalizers[{index}]");
+            let detail = "name is neither a standard finalizer name nor is it fully qualified";
+            causes.push(Cause::invalid(place, &finalizer.into(), detail));
         }
     }
     match definition.kind.as_str() {
@@ -130,12 +127,16 @@ pub(crate) fn validate(definition: &ResourceDefinition, value: &Value) -> Vec<Ca
         }
         "Event" if definition.group.is_empty() => {
             let about = &value["involvedObject"]["namespace"];
-            if about
-                .as_str()
-                .is_some_and(|about| Some(about) != text(value, "namespace"))
-            {
+            let about = about.as_str().unwrap_or_default();
+            let namespace = text(value, "namespace").unwrap_or_default();
+            // Events about cluster-scoped objects lie in the namespace `default`.
+            if about != namespace && !(about.is_empty() && namespace == "default") {
                 let detail = "does not match event.namespace";
-                causes.push(Cause::invalid("involvedObject.namespace", about, detail));
+                causes.push(Cause::invalid(
+                    "involvedObject.namespace",
+                    &about.into(),
+                    detail,
+                ));
             }
         }
         "Namespace" => {
@@ -143,6 +144,9 @@ pub(crate) fn validate(definition: &ResourceDefinition, value: &Value) -> Vec<Ca
             let deleting = text(value, "deletionTimestamp").is_some();
             if !deleting && phase != "Active" {
                 let detail = "may only be 'Active' if `deletionTimestamp` is empty";
+                causes.push(Cause::invalid("status.Phase", phase, detail));
+            } else if deleting && phase != "Terminating" {
+                let detail = "may only be 'Terminating' if `deletionTimestamp` is not empty";
                 causes.push(Cause::invalid("status.Phase", phase, detail));
             }
         }

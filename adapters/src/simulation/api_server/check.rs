@@ -72,8 +72,13 @@ pub(crate) fn unrecognized(endpoint: &Endpoint, body: &[u8], why: &str) -> ApiEr
     ))
 }
 
-/// The object's own namespace, if it gives one, is the path's.
-pub(crate) fn check_namespace(namespace: Option<&str>, value: &Value) -> Result<(), ApiError> {
+/// The object's own namespace, if it gives one, is the path's. A cluster-scoped object's is forgotten.
+pub(crate) fn check_namespace(namespace: Option<&str>, value: &mut Value) -> Result<(), ApiError> {
+    if namespace.is_none()
+        && let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut)
+    {
+        metadata.remove("namespace");
+    }
     match (namespace, text(value, "namespace")) {
         (Some(namespace), Some(given)) if given != namespace => Err(ApiError::bad_request(
             "the namespace of the provided object does not match the namespace sent on the request",

@@ -20,11 +20,12 @@ pub(crate) fn decode(
 ) -> Result<Vec<String>, ApiError> {
     check_type(endpoint, value)?;
     let warnings = admit(endpoint, value, options)?;
-    check_namespace(namespace, value)?;
-    if let Some(name) = name {
-        check_name(name, value)?;
+    let about = check_namespace(namespace, value)
+        .and_then(|()| name.map_or(Ok(()), |name| check_name(name, value)));
+    match about {
+        Ok(()) => Ok(warnings),
+        Err(error) => Err(error.warning(&warnings)),
     }
-    Ok(warnings)
 }
 
 /// Drops unknown fields, fills in defaults, and says (or refuses) what was dropped.
@@ -45,7 +46,10 @@ fn admit(
             return Err(undecodable(endpoint, value, options, &detail));
         }
     }
-    if let Some(schema) = &endpoint.version().schema {
+    // Nothing is known of the fields of another kind; it will be found invalid.
+    let kind = value.get("kind").and_then(Value::as_str);
+    let schema = endpoint.version().schema.as_ref();
+    if let Some(schema) = schema.filter(|_| kind == Some(&endpoint.definition.kind)) {
         unknown.extend(schema.prune(value));
         schema.apply_defaults(value);
     }
@@ -70,7 +74,7 @@ fn admit(
 }
 
 /// The object cannot be read as one of its kind.
-fn undecodable(
+pub(crate) fn undecodable(
     endpoint: &Endpoint,
     value: &Value,
     options: WriteOptions,

@@ -75,18 +75,23 @@ pub(crate) fn list(
             ApiError::bad_request("invalid continue token: continue key is not valid")
         })?),
     };
+    // A list that may be old comes from the server's cache, which there is not for Events, and whole; an object by its
+    // name is a list of its own.
+    let cached = resource.definition.kind != "Event";
+    let may_be_old = cached && token.is_none() && query.text("resourceVersion") == Some("0");
+    let whole = may_be_old || selector.names_one();
+    let limit = query
+        .number("limit")
+        .filter(|limit| *limit > 0 && !whole)
+        .and_then(|limit| usize::try_from(limit).ok());
     let revision = match &token {
         Some(token) if token.revision == 0 => store.revision,
         Some(token) if token.revision < resource.compacted => {
             return Err(expired_token(token));
         }
         Some(token) => token.revision,
-        None => wanted_revision(store, resource, query)?,
+        None => wanted_revision(store, resource, query, limit.is_some())?,
     };
-    let limit = query
-        .number("limit")
-        .filter(|limit| *limit > 0)
-        .and_then(|limit| usize::try_from(limit).ok());
     let start = token.map(|token| token.after);
     if revision == store.revision {
         Ok(page(
@@ -131,15 +136,16 @@ fn page(
             .namespace()
             .is_none_or(|namespace| key.namespace == namespace)
     };
-    let mut matching = objects
+    let mut rest = objects
         .range((start, Bound::Unbounded))
-        .take_while(|(key, _)| in_namespace(key))
-        .filter(|(_, object)| selector.matches(object));
-    let found: Vec<(&ObjectKey, &Arc<StoredObject>)> = matching
+        .take_while(|(key, _)| in_namespace(key));
+    let found: Vec<(&ObjectKey, &Arc<StoredObject>)> = rest
         .by_ref()
+        .filter(|(_, object)| selector.matches(object))
         .take(limit.unwrap_or(usize::MAX))
         .collect();
-    let left = limit.map_or(0, |_| matching.count());
+    // A real server does not look whether any of the rest matches.
+    let left = limit.map_or(0, |_| rest.count());
     let continue_token = match found.last() {
         Some((last, _)) if left > 0 => Some(
             Token {
@@ -161,7 +167,12 @@ fn page(
     }
 }
 
-fn wanted_revision(store: &Store, resource: &Resource, query: &Query) -> Result<u64, ApiError> {
+fn wanted_revision(
+    store: &Store,
+    resource: &Resource,
+    query: &Query,
+    paged: bool,
+) -> Result<u64, ApiError> {
     let matching = query.text("resourceVersionMatch");
     let Some(version) = query.text("resourceVersion") else {
         return Ok(store.revision);
@@ -172,7 +183,7 @@ fn wanted_revision(store: &Store, resource: &Resource, query: &Query) -> Result<
         Some("Exact") if version < resource.compacted => Err(too_old(version, resource.compacted)),
         Some("Exact") if version <= store.revision => Ok(version),
         // A page of an older list is a page of just that.
-        None if version > 0 && version <= store.revision && has_limit(query) => {
+        None if version > 0 && version <= store.revision && paged => {
             if version < resource.compacted {
                 Err(too_old(version, resource.compacted))
             } else {
@@ -183,10 +194,6 @@ fn wanted_revision(store: &Store, resource: &Resource, query: &Query) -> Result<
         // Not older than: the newest is never older.
         _ => Ok(store.revision),
     }
-}
-
-fn has_limit(query: &Query) -> bool {
-    query.number("limit").is_some_and(|limit| limit > 0)
 }
 
 /// Reads a resourceVersion; the error tells what is wrong with it.

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{
     object::{finalizers, metadata, metadata_mut, owner_references, text},
+    resource::ResourceDefinition,
     status::Cause,
 };
 
@@ -41,6 +42,8 @@ pub(super) const STANDARD_FINALIZERS: [&str; 3] = ["foregroundDeletion", "orphan
 /// In bytes.
 pub(super) const MAX_LABEL_VALUE: usize = 63;
 const MAX_NAME: usize = 253;
+/// Of the name of a namespace.
+const MAX_LABEL: usize = 63;
 /// In bytes, keys and values together.
 const MAX_ANNOTATIONS: usize = 256 * 1024;
 
@@ -140,7 +143,7 @@ fn is_empty(value: &Value) -> bool {
 }
 
 /// What is wrong with an object's metadata.
-pub(crate) fn validate(object: &Value, namespaced: bool) -> Vec<Cause> {
+pub(crate) fn validate(object: &Value, definition: &ResourceDefinition) -> Vec<Cause> {
     let mut causes = Vec::new();
     match text(object, "name") {
         None => causes.push(Cause::required(
@@ -148,16 +151,10 @@ pub(crate) fn validate(object: &Value, namespaced: bool) -> Vec<Cause> {
             "name or generateName is required",
         )),
         Some(name) => {
-            if let Some(problem) = name_problem(name) {
+            if let Some(problem) = name_problem(name, definition) {
                 causes.push(Cause::invalid("metadata.name", &name.into(), problem));
             }
         }
-    }
-    if !namespaced && text(object, "namespace").is_some() {
-        causes.push(Cause::forbidden(
-            "metadata.namespace",
-            "not allowed on this type",
-        ));
     }
     let empty = Map::new();
     let map = |field: &str| {
@@ -336,6 +333,9 @@ pub(crate) fn finalizer_warnings(new: &Value, old: Option<&Value>) -> Vec<String
 const SUBDOMAIN_RULE: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', \
 and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is \
 '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+const LABEL_RULE: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start \
+and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is \
+'[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
 const LABEL_VALUE_RULE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', \
 and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for \
 validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
@@ -343,11 +343,24 @@ const NAME_PART_RULE: &str = "name part must consist of alphanumeric characters,
 an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is \
 '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
 
-fn name_problem(name: &str) -> Option<String> {
-    if name.len() > MAX_NAME {
-        return Some(format!("must be no more than {MAX_NAME} characters"));
+fn name_problem(name: &str, definition: &ResourceDefinition) -> Option<String> {
+    // Events may have any name that can stand in a path.
+    if definition.kind == "Event" && definition.group.is_empty() {
+        return ['/', '%']
+            .into_iter()
+            .find(|character| name.contains(*character))
+            .map(|character| format!("may not contain '{character}'"));
     }
-    (!is_subdomain(name)).then(|| SUBDOMAIN_RULE.to_owned())
+    let (limit, rule) = if definition.is_namespace() {
+        (MAX_LABEL, LABEL_RULE)
+    } else {
+        (MAX_NAME, SUBDOMAIN_RULE)
+    };
+    if name.len() > limit {
+        return Some(format!("must be no more than {limit} characters"));
+    }
+    let dotted_label = definition.is_namespace() && name.contains('.');
+    (dotted_label || !is_subdomain(name)).then(|| rule.to_owned())
 }
 
 fn is_subdomain(name: &str) -> bool {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     delete::{self, Deleted, mark_deleting},
-    object::{ObjectKey, StoredObject, metadata_mut},
+    object::{ObjectKey, StoredObject, finalizers, metadata_mut},
     resource::ResourceDefinition,
     server::Context,
     status::ApiError,
@@ -81,13 +81,26 @@ pub(crate) fn delete(
             "this namespace may not be deleted",
         ));
     }
-    if object.deleting() {
+    let again = object.deleting();
+    if again && !is_finalized(&object.value) {
         return Ok(Deleted::Pending(Arc::clone(object)));
     }
     let mut value = (*object.value).clone();
-    mark_deleting(&mut value, context);
-    metadata_mut(&mut value).remove("deletionGracePeriodSeconds");
-    value["status"]["phase"] = "Terminating".into();
+    if again {
+        // Its own finalizers alone hold it now, as they hold other objects.
+        metadata_mut(&mut value).insert("deletionGracePeriodSeconds".to_owned(), 0.into());
+    } else {
+        mark_deleting(&mut value, context);
+        let metadata = metadata_mut(&mut value);
+        metadata.remove("deletionGracePeriodSeconds");
+        if let Some(generation) = object.value.pointer("/metadata/generation") {
+            metadata.insert("generation".to_owned(), generation.clone());
+        }
+        value["status"]["phase"] = "Terminating".into();
+    }
+    if value == *object.value {
+        return Ok(Deleted::Pending(Arc::clone(object)));
+    }
     let written = if dry_run {
         Arc::new(StoredObject::new(value, object.revision))
     } else {
@@ -112,11 +125,37 @@ pub(crate) fn finish(store: &mut Store, context: &Context) -> usize {
     for key in terminating {
         let (deleted, left) = empty(store, context, &key.name);
         changes += deleted;
-        if left == 0 && store.remove(&definition, &key).is_some() {
-            changes += 1;
+        if left == 0 {
+            changes += usize::from(finalize(store, &definition, &key));
         }
     }
     changes
+}
+
+/// An empty namespace goes, unless finalizers of its metadata hold it; then it is only told to be empty. Returns
+/// whether that changed anything.
+fn finalize(store: &mut Store, definition: &Arc<ResourceDefinition>, key: &ObjectKey) -> bool {
+    let Some(object) = store.get(definition, key) else {
+        return false;
+    };
+    if finalizers(&object.value).is_empty() {
+        return store.remove(definition, key).is_some();
+    }
+    if is_finalized(&object.value) {
+        return false;
+    }
+    let mut value = (*object.value).clone();
+    value["spec"] = json!({});
+    store.put(definition, value);
+    true
+}
+
+/// The namespace has been emptied for its deletion.
+pub(crate) fn is_finalized(namespace: &Value) -> bool {
+    let finalizers = namespace.pointer("/spec/finalizers");
+    finalizers
+        .and_then(Value::as_array)
+        .is_none_or(Vec::is_empty)
 }
 
 /// Deletes what is in the namespace; returns how many deletions there were and how many objects are left.

@@ -26,9 +26,8 @@ impl StoredObject {
         }
     }
 
-    /// An object that a dry run did not create: it has no resourceVersion.
-    pub(crate) fn unwritten(mut value: Value) -> Self {
-        metadata_mut(&mut value).remove("resourceVersion");
+    /// An object that a dry run did not create: it has no resourceVersion but what the client gave it.
+    pub(crate) fn unwritten(value: Value) -> Self {
         let bytes = Bytes::from(value.to_string());
         Self {
             value: Arc::new(value),

@@ -32,7 +32,10 @@ impl PatchType {
             }
             "application/apply-patch+yaml" => Ok(Self::Apply),
             _ if definition.rules.custom => Err(ApiError::unsupported_media_type(SUPPORTED)),
-            _ => Err(ApiError::unsupported_media_type(SUPPORTED).with_empty_details()),
+            _ => Err(
+                ApiError::new(415, "UnsupportedMediaType", "415: Unsupported Media Type")
+                    .with_empty_details(),
+            ),
         }
     }
 }
@@ -51,8 +54,9 @@ impl Patch {
             ApiError::bad_request(format!("error decoding patch: {error}"))
         };
         match type_ {
-            PatchType::Json => serde_json::from_slice(body)
-                .map(Self::Json)
+            // `null` is no operation at all.
+            PatchType::Json => serde_json::from_slice::<Option<_>>(body)
+                .map(|patch| Self::Json(patch.unwrap_or_default()))
                 .map_err(|error| unreadable(&error)),
             PatchType::Merge | PatchType::Strategic => {
                 let patch: Value =
@@ -82,6 +86,9 @@ impl Patch {
             Self::Apply(configuration) => overlay(&mut patched, configuration),
             Self::Json(patch) => {
                 for operation in &patch.0 {
+                    if tests_for_nothing(&patched, operation) {
+                        continue;
+                    }
                     let operation = lenient(&patched, operation);
                     json_patch::patch(&mut patched, &[operation])
                         .map_err(|_| ApiError::inapplicable_patch())?;
@@ -106,6 +113,20 @@ fn lenient(target: &Value, operation: &PatchOperation) -> PatchOperation {
         });
     }
     operation.clone()
+}
+
+/// `test` for null is true of a field that is not there.
+fn tests_for_nothing(target: &Value, operation: &PatchOperation) -> bool {
+    let PatchOperation::Test(test) = operation else {
+        return false;
+    };
+    let parent = test
+        .path
+        .split_back()
+        .and_then(|(parent, _)| target.pointer(parent.as_str()));
+    test.value.is_null()
+        && parent.is_some_and(Value::is_object)
+        && target.pointer(test.path.as_str()).is_none()
 }
 
 fn merge(target: &mut Value, patch: &Value) {

@@ -82,11 +82,14 @@ pub(crate) struct Query(BTreeMap<String, String>);
 
 impl Query {
     pub(crate) fn parse(query: Option<&str>) -> Self {
-        Self(
-            form_urlencoded::parse(query.unwrap_or_default().as_bytes())
-                .into_owned()
-                .collect(),
-        )
+        let mut parameters = BTreeMap::new();
+        for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+            // Of a parameter that is given twice, the first counts.
+            parameters
+                .entry(name.into_owned())
+                .or_insert_with(|| value.into_owned());
+        }
+        Self(parameters)
     }
 
     /// The parameter's value; an empty one counts as absent.

@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use super::{
     check,
-    decode::decode,
+    decode::{decode, undecodable},
     delete::{self, DeleteOptions, Deleted},
     discovery,
-    endpoint::{Endpoint, WriteOptions, Written},
+    endpoint::{Endpoint, FieldValidation, WriteOptions, Written},
     event, list,
     object::{ObjectKey, StoredObject},
     options,
@@ -162,6 +162,7 @@ impl Call<'_> {
                 Ok((reply(StatusCode::OK, self.renderer.page(&page), &[]), None))
             }
             Method::POST if in_its_place => {
+                self.check_content_type()?;
                 options::check_write(&self.incoming.query, "CreateOptions")?;
                 let value = self.read_object()?;
                 let written = self.create(value)?;
@@ -217,9 +218,17 @@ impl Call<'_> {
                 let written = match current {
                     Some(old) => self.update(&old, value)?,
                     None if definition.rules.create_on_update && !self.options.status_only => {
-                        check::check_name(name, &value)?;
-                        write::check_absent(&definition, &key, &mut value, self.options)?;
-                        self.create(value)?
+                        if self.endpoint.newer_events {
+                            event::to_core(&mut value);
+                        }
+                        write::create_by_update(
+                            self.store,
+                            &self.context,
+                            &self.endpoint.as_kept(),
+                            &key,
+                            value,
+                            self.options,
+                        )?
                     }
                     None => {
                         // What is wrong with the body comes first.
@@ -345,30 +354,32 @@ impl Call<'_> {
         )
     }
 
+    fn content_type(&self) -> &str {
+        let content_type = self.incoming.content_type.split(';').next();
+        content_type.unwrap_or_default().trim()
+    }
+
+    fn check_content_type(&self) -> Result<(), ApiError> {
+        match self.content_type() {
+            "" | "application/json" | "application/yaml" => Ok(()),
+            _ => Err(ApiError::unsupported_media_type(
+                "application/json, application/yaml, application/vnd.kubernetes.protobuf",
+            )),
+        }
+    }
+
     fn read_object(&self) -> Result<Value, ApiError> {
         let body = &self.incoming.info.body;
         let unreadable = |error: &dyn std::fmt::Display| {
             let why = format!("couldn't get version/kind; json parse error: {error}");
             check::unrecognized(&self.endpoint, body, &why)
         };
-        let value: Value = match self
-            .incoming
-            .content_type
-            .split(';')
-            .next()
-            .unwrap_or_default()
-            .trim()
-        {
-            "" | "application/json" => {
-                serde_json::from_slice(body).map_err(|error| unreadable(&error))
-            }
-            "application/yaml" => {
-                let text = std::str::from_utf8(body).map_err(|error| unreadable(&error))?;
-                serde_saphyr::from_str(text).map_err(|error| unreadable(&error))
-            }
-            _ => Err(ApiError::unsupported_media_type(
-                "application/json, application/yaml, application/vnd.kubernetes.protobuf",
-            )),
+        self.check_content_type()?;
+        let value: Value = if self.content_type() == "application/yaml" {
+            let text = std::str::from_utf8(body).map_err(|error| unreadable(&error))?;
+            serde_saphyr::from_str(text).map_err(|error| unreadable(&error))
+        } else {
+            serde_json::from_slice(body).map_err(|error| unreadable(&error))
         }?;
         let definition = &self.endpoint.definition;
         if !definition.rules.custom && (value.is_object() || value.is_null()) {
@@ -384,6 +395,9 @@ impl Call<'_> {
         if value["kind"].as_str().is_none_or(str::is_empty) {
             let text = String::from_utf8_lossy(body);
             let why = format!("Object 'Kind' is missing in '{text}'");
+            if self.options.field_validation == FieldValidation::Ignore {
+                return Err(undecodable(&self.endpoint, &value, self.options, &why));
+            }
             return Err(check::unrecognized(&self.endpoint, body, &why));
         }
         Ok(value)
@@ -393,7 +407,22 @@ impl Call<'_> {
         if type_ == PatchType::Apply {
             check_apply(&self.incoming.query)?;
         }
-        Patch::parse(type_, &self.incoming.info.body)
+        let body = &self.incoming.info.body;
+        let unread = Patch::parse(type_, body);
+        if unread.is_err()
+            && type_ == PatchType::Merge
+            && self.options.field_validation == FieldValidation::Ignore
+            && let Ok(list @ Value::Array(_)) = serde_json::from_slice::<Value>(body)
+        {
+            // Where unknown fields do not matter, a real server looks at what the patch makes of the object.
+            let options = WriteOptions {
+                patched: true,
+                ..self.options
+            };
+            let why = "couldn't get version/kind; json parse error: not an object";
+            return Err(undecodable(&self.endpoint, &list, options, why));
+        }
+        unread
     }
 
     fn reply_written(&self, written: &Written) -> Reply {

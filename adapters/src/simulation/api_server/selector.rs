@@ -81,6 +81,12 @@ impl Selector {
         self.labels.is_empty() && self.fields.is_empty()
     }
 
+    /// It asks for an object by its name.
+    pub(crate) fn names_one(&self) -> bool {
+        let is_name = |field: &FieldRequirement| field.equal && field.path == FIELD_NAME;
+        self.fields.iter().any(is_name)
+    }
+
     /// The one namespace that it is about.
     pub(crate) fn namespace(&self) -> Option<&str> {
         self.namespace.as_deref()
@@ -229,6 +235,11 @@ fn parse_fields(
         let known = path == FIELD_NAME
             || (definition.namespaced && path == FIELD_NAMESPACE)
             || version.selectable.contains(&path);
+        if !known && version.selectable.is_empty() && !definition.rules.custom {
+            return Err(ApiError::bad_request(format!(
+                "\"{field}\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
+            )));
+        }
         if !known {
             return Err(ApiError::bad_request(format!(
                 "field label not supported: {field}"

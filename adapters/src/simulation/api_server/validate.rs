@@ -36,6 +36,17 @@ impl Schema {
     ) -> Vec<Cause> {
         let mut causes = Vec::new();
         check(self, value, old, &FieldPath::Root, &mut causes);
+        self.validate_further(value, old, earlier, causes)
+    }
+
+    /// What is checked even of an object that says that it is of another kind: lists and rules.
+    pub(crate) fn validate_further(
+        &self,
+        value: &Value,
+        old: Option<&Value>,
+        earlier: &[Cause],
+        mut causes: Vec<Cause>,
+    ) -> Vec<Cause> {
         check_lists(self, value, old, &FieldPath::Root, &mut causes);
         if self.has_rules {
             if earlier
@@ -87,21 +98,22 @@ fn check(
     };
     if let Some(expected) = expected {
         causes.push(wrong_type(path, type_name(value), expected));
+        if schema.type_ == Type::Integer && value.is_number() {
+            let detail = match schema.format.as_str() {
+                "" => format!("Checked value must be of type integer (default format) in {path}"),
+                format => {
+                    format!("Checked value must be of type integer with format {format} in {path}")
+                }
+            };
+            causes.push(Cause::invalid(NOWHERE, &"".into(), detail));
+        }
+        if !value.is_null() {
+            check_allowed(schema, value, path, causes);
+        }
         return;
     }
     check_alternatives(schema, value, path, causes);
-    if !schema.allowed.is_empty() && !schema.allowed.contains(value) {
-        let supported: Vec<String> = schema.allowed.iter().map(quoted).collect();
-        let message = format!(
-            "Unsupported value: {value}: supported values: {}",
-            supported.join(", ")
-        );
-        causes.push(Cause::new(
-            "FieldValueNotSupported",
-            path.to_string(),
-            message,
-        ));
-    }
+    check_allowed(schema, value, path, causes);
     match value {
         Value::String(text) => check_text(schema, text, path, causes),
         Value::Number(_) => check_number(schema, value, path, causes),
@@ -109,6 +121,22 @@ fn check(
         Value::Object(_) => check_object(schema, value, old, path, causes),
         Value::Null | Value::Bool(_) => {}
     }
+}
+
+fn check_allowed(schema: &Schema, value: &Value, path: &FieldPath<'_>, causes: &mut Vec<Cause>) {
+    if schema.allowed.is_empty() || schema.allowed.contains(value) {
+        return;
+    }
+    let supported: Vec<String> = schema.allowed.iter().map(quoted).collect();
+    let message = format!(
+        "Unsupported value: {value}: supported values: {}",
+        supported.join(", ")
+    );
+    causes.push(Cause::new(
+        "FieldValueNotSupported",
+        path.to_string(),
+        message,
+    ));
 }
 
 fn check_alternatives(

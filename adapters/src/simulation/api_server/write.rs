@@ -38,6 +38,25 @@ pub(crate) fn create(
     finish(created, warnings)
 }
 
+/// Creates the object that an update is about, of a kind for which that is one.
+pub(crate) fn create_by_update(
+    store: &mut Store,
+    context: &Context,
+    endpoint: &Endpoint,
+    key: &ObjectKey,
+    mut value: Value,
+    options: WriteOptions,
+) -> Result<Written, ApiError> {
+    let namespace = endpoint
+        .definition
+        .namespaced
+        .then_some(key.namespace.as_str());
+    let warnings = decode(endpoint, namespace, Some(&key.name), &mut value, options)?;
+    let created = check_absent(&endpoint.definition, key, &mut value, options)
+        .and_then(|()| create_decoded(store, context, endpoint, namespace, value, options));
+    finish(created, warnings)
+}
+
 /// The warnings of reading an object come before those of writing it, and come if it is refused, too.
 fn finish(
     result: Result<Written, ApiError>,
@@ -69,12 +88,6 @@ fn create_decoded(
         None => generate_name(store, definition, namespace, &value),
     };
     let metadata = metadata_mut(&mut value);
-    let version = metadata.remove("resourceVersion");
-    if version.is_some_and(|version| is_version(&version)) {
-        return Err(ApiError::internal(
-            "resourceVersion should not be set on objects to be created",
-        ));
-    }
     if let Some(namespace) = namespace {
         namespace::admit_content(store, definition, namespace, &name)?;
         metadata.insert("namespace".to_owned(), namespace.into());
@@ -82,11 +95,7 @@ fn create_decoded(
     if !name.is_empty() {
         metadata.insert("name".to_owned(), name.clone().into());
     }
-    for field in [
-        "deletionTimestamp",
-        "deletionGracePeriodSeconds",
-        "generation",
-    ] {
+    for field in ["deletionTimestamp", "deletionGracePeriodSeconds"] {
         metadata.remove(field);
     }
     metadata.insert("uid".to_owned(), store.uids.next().into());
@@ -107,10 +116,20 @@ fn create_decoded(
     if !causes.is_empty() {
         return Err(invalid(endpoint, &value, &name, &causes));
     }
-    let warnings = metadata::finalizer_warnings(&value, None);
+    let warnings = finalizer_warnings(definition, &value, None);
     if definition.is_custom_resource_definition() {
         crd::complete(&mut value, context);
         crd::check(definition, &name, &value)?;
+    }
+    // A dry run does not come to where this is looked at.
+    let version = if options.dry_run {
+        None
+    } else {
+        metadata_mut(&mut value).remove("resourceVersion")
+    };
+    if version.is_some_and(|version| is_version(&version)) {
+        let why = "resourceVersion should not be set on objects to be created";
+        return Err(ApiError::internal(why).warning(&warnings));
     }
     let key = ObjectKey {
         namespace: namespace.unwrap_or_default().to_owned(),
@@ -202,7 +221,7 @@ fn update_decoded(
     if !causes.is_empty() {
         return Err(invalid(endpoint, &value, &key.name, &causes));
     }
-    let warnings = metadata::finalizer_warnings(&value, Some(&old.value));
+    let warnings = finalizer_warnings(definition, &value, Some(&old.value));
     if definition.is_custom_resource_definition() {
         crd::complete(&mut value, context);
         crd::check(definition, &key.name, &value)?;
@@ -222,7 +241,9 @@ fn update_decoded(
             warnings,
         });
     }
-    let released = old.deleting() && finalizers(&value).is_empty() && !definition.is_namespace();
+    let released = old.deleting()
+        && finalizers(&value).is_empty()
+        && (!definition.is_namespace() || namespace::is_finalized(&value));
     let object = if released {
         // Watches see the object as it was stored; the client sees what it asked for, at its old version.
         store.remove(definition, &key);
@@ -241,6 +262,19 @@ fn update_decoded(
         created: false,
         warnings,
     })
+}
+
+/// Built-in kinds refuse unqualified finalizers, and Events take them without a word.
+fn finalizer_warnings(
+    definition: &ResourceDefinition,
+    value: &Value,
+    old: Option<&Value>,
+) -> Vec<String> {
+    if definition.rules.custom {
+        metadata::finalizer_warnings(value, old)
+    } else {
+        Vec::new()
+    }
 }
 
 /// 422, about the kind that the object itself gives.
@@ -262,12 +296,16 @@ fn is_version(version: &Value) -> bool {
 }
 
 /// An update that creates: it can be about no older object.
-pub(crate) fn check_absent(
+fn check_absent(
     definition: &ResourceDefinition,
     key: &ObjectKey,
     value: &mut Value,
     options: WriteOptions,
 ) -> Result<(), ApiError> {
+    if let Some(uid) = text(value, "uid") {
+        let root = if options.dry_run { "" } else { "/registry" };
+        return Err(wrong_uid(definition, key, root, uid, ""));
+    }
     if let Some(version) = text(value, "resourceVersion")
         && version.parse::<u64>().is_err()
     {
@@ -275,11 +313,7 @@ pub(crate) fn check_absent(
             "strconv.ParseUint: parsing \"{version}\": invalid syntax"
         )));
     }
-    if let Some(uid) = text(value, "uid") {
-        let root = if options.dry_run { "" } else { "/registry" };
-        return Err(wrong_uid(definition, key, root, uid, ""));
-    }
-    if value["metadata"].is_object() {
+    if !options.dry_run {
         metadata_mut(value).remove("resourceVersion");
     }
     Ok(())
@@ -299,29 +333,42 @@ fn validate(
     old: Option<&Value>,
     options: WriteOptions,
 ) -> Vec<Cause> {
-    let mut causes = metadata::validate(value, endpoint.definition.namespaced);
-    causes.extend(wrong_kind(endpoint, value));
+    let definition = &endpoint.definition;
+    let mut causes = metadata::validate(value, definition);
+    let wrong_kind = wrong_kind(endpoint, value);
+    let misnamed = wrong_kind.is_some();
+    let mut of_fields = builtin_rules::validate(definition, value);
+    // The phase of a namespace is looked at where the status is written.
+    of_fields.retain(|cause| options.status_only || cause.field != "status.Phase");
+    let is_new_event = old.is_none() && definition.kind == "Event" && definition.group.is_empty();
+    if misnamed || (is_new_event && !of_fields.is_empty()) {
+        // These come first, and are told alone.
+        causes.clear();
+    }
     if let Some(old) = old {
         let changes = metadata::validate_update(value, old);
-        // A real server finds the first three times, and the second twice.
-        causes = [
-            causes.clone(),
-            causes.clone(),
-            causes,
-            changes.clone(),
-            changes,
-        ]
-        .concat();
+        // A real server finds the first three times, but for names and finalizers, and the second twice.
+        let mut again = causes.clone();
+        again.retain(|cause| !["metadata.name", "metadata.finalizers"].contains(&&*cause.field));
+        causes = [causes, again.clone(), again, changes.clone(), changes].concat();
     }
-    causes.extend(builtin_rules::validate(&endpoint.definition, value));
+    causes.extend(wrong_kind);
+    causes.extend(of_fields);
     if let Some(schema) = &endpoint.version().schema {
-        let mut findings = schema.validate(value, old, &causes);
+        let mut findings = if misnamed {
+            schema.validate_further(value, old, &causes, Vec::new())
+        } else {
+            schema.validate(value, old, &causes)
+        };
         if options.status_only {
             // It looks at the status alone, so that it names fields from there.
-            for finding in findings
-                .iter_mut()
-                .filter(|finding| finding.message.contains(" in body "))
-            {
+            for finding in &mut findings {
+                let of_number = finding.message.contains("Checked value must be");
+                if of_number {
+                    finding.field = "status".to_owned();
+                } else if !finding.message.contains(" in body ") {
+                    continue;
+                }
                 finding.message = finding.message.replacen("status.", "", 1).replacen(
                     ": status in body",
                     ":  in body",
