@@ -165,6 +165,7 @@ async fn ownership_is_given_back_beside_the_other_owners_and_only_as_it_was_seen
             panic!("{outcome:?}")
         };
         assert_eq!(classify(&failure), Cause::Conflict);
+        assert_eq!(failure.reason, "Conflict");
         assert!(failure.message.contains("web-x"), "{}", failure.message);
         assert_eq!(sent.len(), 1, "nothing is written");
     }

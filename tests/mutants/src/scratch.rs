@@ -201,7 +201,7 @@ fn mirror(from: &Path, to: &Path) -> io::Result<()> {
         }
         let text = fs::read(&source)?;
         if fs::read(&target).ok().as_ref() != Some(&text) {
-            fs::write(&target, text)?;
+            fs::copy(&source, &target)?;
         }
     }
     Ok(())
