@@ -199,6 +199,14 @@ fn a_list_of_children_replaces_what_was_seen_of_its_kind_and_in_its_namespace_on
         .map(|child| &*child.key.name)
         .collect();
     assert_eq!(left, ["analysis", "there"]);
+    let there = (RP, ObjectName::new("other", "there"));
+    assert_eq!(cache.child(&there).unwrap().key.name, "there");
+    let again = child("there", "6", Some(("db", "d")));
+    let watch = source(Watched::Child(RP));
+    assert!(cache.child_seen(&watch, "other", again).is_empty());
+    let mut reborn = child("there", "6", Some(("db", "d")));
+    reborn.uid = "another".into();
+    assert_eq!(names(cache.child_seen(&watch, "other", reborn)), ["db"]);
 }
 
 #[test]

@@ -301,4 +301,7 @@ fn an_error_within_a_watch_is_told_as_the_server_told_it() {
         ..ApiFailure::default()
     };
     assert_eq!(failure, expected);
+    let status = serde_json::from_value(json!({ "details": { "retryAfterSeconds": 0 } })).unwrap();
+    let failure = of_kube(kube::Error::Api(Box::new(status)));
+    assert_eq!(failure.retry_after, None);
 }
