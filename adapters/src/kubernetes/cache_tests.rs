@@ -173,3 +173,43 @@ fn a_request_is_counted_in_the_phase_that_it_is_in_alone() {
     cache.request_gone(&requests, &ObjectName::new("shop", "web"), 7);
     assert_eq!(count(&cache, Phase::Analyzing), 0);
 }
+
+#[test]
+fn a_list_of_children_replaces_what_was_seen_of_its_kind_and_in_its_namespace_only() {
+    let mut cache = Cache::default();
+    let watch = source(Watched::Child(RP));
+    let mut other_kind = child("analysis", "4", Some(("web", "u")));
+    other_kind.key.kind = ChildKind::AIAnalysis;
+    cache.child_seen(
+        &source(Watched::Child(ChildKind::AIAnalysis)),
+        "shop",
+        other_kind,
+    );
+    cache.child_seen(&watch, "shop", child("here", "5", Some(("web", "u"))));
+    cache.child_seen(&watch, "other", child("there", "6", Some(("db", "d"))));
+    let shop = Source {
+        namespace: Some("shop".into()),
+        ..watch
+    };
+    let affected = cache.children_listed(&shop, RP, vec![], 9);
+    assert_eq!(names(affected), ["web"]);
+    let left: Vec<&str> = ["u", "d"]
+        .into_iter()
+        .flat_map(|uid| cache.owned_by(uid))
+        .map(|child| &*child.key.name)
+        .collect();
+    assert_eq!(left, ["analysis", "there"]);
+    let there = (RP, ObjectName::new("other", "there"));
+    assert_eq!(cache.child(&there).unwrap().key.name, "there");
+    let again = child("there", "6", Some(("db", "d")));
+    let watch = source(Watched::Child(RP));
+    assert!(cache.child_seen(&watch, "other", again).is_empty());
+    let mut reborn = child("there", "6", Some(("db", "d")));
+    reborn.uid = "another".into();
+    assert_eq!(names(cache.child_seen(&watch, "other", reborn)), ["db"]);
+}
+
+#[test]
+fn a_place_is_told_as_kubectl_tells_it() {
+    assert_eq!(ObjectName::new("shop", "web").to_string(), "shop/web");
+}

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use http_body_util::BodyExt;
 use remediation_core::action::{ChildSpec, ProcessingSpec};
+use remediation_core::error::{Cause, classify};
 use remediation_core::phase::{Phase, PhaseWord};
 use remediation_core::status::Status;
 use remediation_core::targeting::TargetingData;
@@ -106,7 +107,10 @@ async fn a_status_write_carries_the_version_and_the_uid_that_it_was_decided_from
     assert!(matches!(outcome, Outcome::Request(request) if request.resource_version == "42"));
     let (method, path, body) = &sent[0];
     assert_eq!(method, "PATCH");
-    assert!(path.contains("/remediationrequests/web/status?"), "{path}");
+    assert_eq!(
+        path,
+        "/apis/remediation.kubernaut.ai/v1alpha1/namespaces/shop/remediationrequests/web/status?&fieldManager=remediation-orchestrator"
+    );
     let expected = json!({ "metadata": { "resourceVersion": "41", "uid": "u-1" },
         "status": { "phase": "Processing" } });
     assert_eq!(*body, expected);
@@ -157,7 +161,12 @@ async fn ownership_is_given_back_beside_the_other_owners_and_only_as_it_was_seen
     );
     for changed in [object("c-2", "7"), object("c-1", "8")] {
         let (outcome, sent) = made(&call, changed).await;
-        assert!(matches!(outcome, Outcome::Failed(failure) if failure.code == 409));
+        let Outcome::Failed(failure) = outcome else {
+            panic!("{outcome:?}")
+        };
+        assert_eq!(classify(&failure), Cause::Conflict);
+        assert_eq!(failure.reason, "Conflict");
+        assert!(failure.message.contains("web-x"), "{}", failure.message);
         assert_eq!(sent.len(), 1, "nothing is written");
     }
 }

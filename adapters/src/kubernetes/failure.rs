@@ -93,6 +93,24 @@ mod tests {
     use super::*;
     use remediation_core::error::{Cause, classify};
 
+    /// An error that does not say what it comes from.
+    #[derive(Debug, thiserror::Error)]
+    #[error("no connection")]
+    struct Chain(#[source] std::io::Error);
+
+    #[test]
+    fn what_has_no_answer_or_none_that_can_be_read_says_so() {
+        let failure = no_answer(std::time::Duration::from_millis(1500));
+        assert_eq!(failure.message, "no answer within 1.5 s");
+        assert!(failure.timed_out);
+        let failure = unreadable("a list", &"no JSON");
+        assert_eq!(
+            failure.message,
+            "the answer to a list cannot be read: no JSON"
+        );
+        assert_eq!(classify(&failure), Cause::Unavailable);
+    }
+
     #[test]
     fn a_status_object_is_read_with_causes_and_what_it_is_about() {
         let body = br#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure",
@@ -120,6 +138,8 @@ mod tests {
         assert_eq!(failure.retry_after, Some(GoDuration::from_secs(3)));
         assert_eq!(failure.causes, ["X"]);
         assert_eq!(classify(&failure), Cause::TooManyRequests);
+        let body = br#"{"kind":"Status","code":429,"details":{"retryAfterSeconds":0}}"#;
+        assert_eq!(from_answer(429, None, body).retry_after, None);
     }
 
     #[test]
@@ -133,6 +153,15 @@ mod tests {
             failure.message
         );
         assert_eq!(classify(&failure), Cause::Unavailable);
+        let within = std::io::Error::other("tls: bad certificate");
+        let failure = from_transport(&kube::Error::Service(Box::new(Chain(within))));
+        assert_eq!(
+            failure.message.matches("tls: bad certificate").count(),
+            1,
+            "{}",
+            failure.message
+        );
+        assert!(!failure.timed_out);
         let late = std::io::Error::new(std::io::ErrorKind::TimedOut, "timed out");
         let failure = from_transport(&kube::Error::ReadEvents(late));
         assert_eq!(classify(&failure), Cause::Timeout);

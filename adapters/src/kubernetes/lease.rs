@@ -239,12 +239,12 @@ impl Elector {
         }
     }
 
-    async fn release(mut self) {
+    async fn release(self) {
         let leading = self.renewed.send_replace(None).is_some();
         if !leading || !self.is_ours() {
             return;
         }
-        let Some(known) = self.known.take() else {
+        let Some(known) = &self.known else {
             return;
         };
         let record = released(&known.sighting.record, self.wall.now());
@@ -334,3 +334,7 @@ fn record(lease: &Lease) -> LeaseRecord {
         transitions: spec.lease_transitions.map_or(0, i64::from),
     }
 }
+
+#[cfg(test)]
+#[path = "lease_tests.rs"]
+mod tests;

@@ -22,8 +22,8 @@ pub const LONGEST_WAIT: SignedDuration = SignedDuration::from_secs(10);
 #[derive(Debug, Default)]
 pub struct Overlay {
     of: BTreeMap<ObjectName, Writes>,
-    /// Counts writes and lists, so that it is known which came first.
-    sequence: u64,
+    /// Counts the lists that began, so that of a write and a list it is known which came first.
+    lists: u64,
 }
 
 #[derive(Debug, Default)]
@@ -40,7 +40,8 @@ struct Writes {
 struct Written<T> {
     object: T,
     version: u64,
-    sequence: u64,
+    /// How many lists had begun by then.
+    after_list: u64,
     at: Timestamp,
 }
 
@@ -58,14 +59,14 @@ pub struct View {
 impl Overlay {
     /// A list begins: the number that tells it apart from writes before and after it.
     pub fn begin_list(&mut self) -> u64 {
-        self.sequence += 1;
-        self.sequence
+        self.lists += 1;
+        self.lists
     }
 
     /// A list that began at `began` ended at this version. What it does not reach, though it was written
     /// before, is no longer true.
     pub fn listed(&mut self, source: &Source, began: u64, list_version: u64) {
-        let stale = |sequence: u64, version: u64| sequence < began && version > list_version;
+        let stale = |after_list: u64, version: u64| after_list < began && version > list_version;
         for (name, writes) in &mut self.of {
             if source
                 .namespace
@@ -79,7 +80,7 @@ impl Overlay {
                     if writes
                         .request
                         .as_ref()
-                        .is_some_and(|w| stale(w.sequence, w.version))
+                        .is_some_and(|w| stale(w.after_list, w.version))
                     {
                         writes.request = None;
                     }
@@ -87,7 +88,7 @@ impl Overlay {
                 Watched::Child(kind) => {
                     writes
                         .children
-                        .retain(|key, w| key.kind != kind || !stale(w.sequence, w.version));
+                        .retain(|key, w| key.kind != kind || !stale(w.after_list, w.version));
                 }
             }
         }
@@ -96,8 +97,7 @@ impl Overlay {
     /// Takes note of what a call brought: an object that we wrote or read live, or its end.
     pub fn learn(&mut self, request: &Identity, call: &Call, outcome: &Outcome, now: Timestamp) {
         let name = ObjectName::new(&*request.namespace, &*request.name);
-        self.sequence += 1;
-        let sequence = self.sequence;
+        let after_list = self.lists;
         let writes = self.of.entry(name).or_default();
         if writes.uid != request.uid {
             *writes = Writes {
@@ -111,7 +111,7 @@ impl Overlay {
                     writes.request = Some(Written {
                         version: version(&seen.resource_version),
                         object: (**seen).clone(),
-                        sequence,
+                        after_list,
                         at: now,
                     });
                 }
@@ -123,7 +123,7 @@ impl Overlay {
                     let written = Written {
                         version: version(&seen.resource_version),
                         object: (**seen).clone(),
-                        sequence,
+                        after_list,
                         at: now,
                     };
                     writes.children.insert(seen.key.clone(), written);

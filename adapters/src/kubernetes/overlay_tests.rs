@@ -241,3 +241,117 @@ fn a_foreign_object_is_not_taken_for_a_write_of_ours() {
     world.wrote(&Outcome::Child(Box::new(foreign)), 0);
     assert!(world.view(1).children.seen.is_empty());
 }
+
+#[test]
+fn a_childs_write_counts_until_the_cache_has_it() {
+    let (mut world, watch) = (World::new(), source(Watched::Child(RP)));
+    let cached = |version: &str, word: &str| {
+        let mut child = child(version);
+        child.status = ChildStatus::read(RP, serde_json::json!({ "phase": word }));
+        child
+    };
+    let shown = |world: &mut World| {
+        let view = world.view(1);
+        view.children.at(&child("0").key).unwrap().clone()
+    };
+    world.wrote_child("20");
+    world
+        .cache
+        .child_seen(&watch, "shop", cached("19", "Pending"));
+    assert_eq!(shown(&mut world), child("20"));
+    world
+        .cache
+        .child_seen(&watch, "shop", cached("20", "Processing"));
+    assert_eq!(shown(&mut world), cached("20", "Processing"));
+    world.wrote_child("21");
+    world
+        .cache
+        .child_seen(&watch, "shop", cached("22", "Completed"));
+    assert_eq!(shown(&mut world), cached("22", "Completed"));
+    assert!(world.overlay.of.is_empty(), "nothing is kept");
+}
+
+#[test]
+fn a_list_that_reaches_the_write_or_is_of_another_namespace_does_not_undo_it() {
+    let mut world = World::new();
+    world.wrote_child("20");
+    world.wrote_request("21", Phase::Processing);
+    let kept = |world: &mut World| {
+        let view = world.view(1);
+        assert_eq!(view.request.status.known_phase(), Some(Phase::Processing));
+        assert_eq!(view.children.seen.len(), 1);
+    };
+    for (watched, version) in [(Watched::Request, 21), (Watched::Child(RP), 20)] {
+        let began = world.overlay.begin_list();
+        world.overlay.listed(&source(watched), began, version);
+        kept(&mut world);
+        let elsewhere = Source {
+            namespace: Some("other".into()),
+            ..source(watched)
+        };
+        let began = world.overlay.begin_list();
+        world.overlay.listed(&elsewhere, began, 15);
+        kept(&mut world);
+    }
+    let here = Source {
+        namespace: Some("shop".into()),
+        ..source(Watched::Child(RP))
+    };
+    let began = world.overlay.begin_list();
+    world.overlay.listed(&here, began, 15);
+    assert!(world.view(1).children.seen.is_empty());
+}
+
+fn failed(code: u16) -> Outcome {
+    Outcome::Failed(ApiFailure {
+        code,
+        ..ApiFailure::default()
+    })
+}
+
+#[test]
+fn a_live_read_that_fails_undoes_nothing_and_is_tried_again_ten_seconds_later() {
+    let mut world = World::new();
+    world.wrote_request("12", Phase::Processing);
+    world.wrote_child("20");
+    let (who, name) = (
+        request("0", Phase::Pending).identity,
+        ObjectName::new("shop", "web"),
+    );
+    let reads = [Call::ReadRequest, Call::Read(child("20").key)];
+    assert_eq!(world.view(10).overdue, reads);
+    for read in &reads {
+        world.overlay.learn(&who, read, &failed(503), at(10));
+        world.overlay.prolong(&name, read, at(10));
+    }
+    let view = world.view(19);
+    assert_eq!(view.overdue, []);
+    assert_eq!(view.request.status.known_phase(), Some(Phase::Processing));
+    assert!(!view.request.deleting);
+    assert_eq!(view.children.seen.len(), 1);
+    assert_eq!(world.view(20).overdue, reads);
+}
+
+#[test]
+fn a_request_that_we_deleted_or_did_not_find_counts_as_being_deleted() {
+    let who = request("0", Phase::Pending).identity;
+    let delete = Call::DeleteRequest {
+        resource_version: "10".into(),
+    };
+    for (call, outcome) in [(delete, Outcome::Deleted), (Call::ReadRequest, failed(404))] {
+        let mut world = World::new();
+        world.wrote_request("12", Phase::Processing);
+        assert!(!world.view(0).request.deleting);
+        world.overlay.learn(&who, &call, &outcome, at(0));
+        assert!(world.view(1).request.deleting);
+        world.overlay.forget(&ObjectName::new("shop", "web"));
+        assert!(world.overlay.of.is_empty(), "nothing is kept");
+    }
+    let mut world = World::new();
+    let mut deleting = request("11", Phase::Pending);
+    deleting.deleting = true;
+    world
+        .cache
+        .request_seen(&source(Watched::Request), deleting);
+    assert!(world.view(1).request.deleting, "by somebody else");
+}

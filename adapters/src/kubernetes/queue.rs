@@ -57,7 +57,6 @@ const OLDEST: Age = (Timestamp::MIN, 0);
 struct Ready {
     rank: Age,
     arrival: u64,
-    since: Timestamp,
 }
 
 impl Queue {
@@ -134,17 +133,6 @@ impl Queue {
         self.changed.notify_one();
     }
 
-    /// When the request that waits longest became ready, and how many are ready.
-    #[must_use]
-    pub fn backlog(&self) -> (Option<Timestamp>, usize) {
-        let state = self.locked();
-        let longest = state.by_arrival.values().next();
-        let since = longest
-            .and_then(|name| state.ready.get(name))
-            .map(|ready| ready.since);
-        (since, state.ready.len())
-    }
-
     fn locked(&self) -> MutexGuard<'_, State> {
         // Nothing in here panics between two changes, so a poisoned state is still a whole one.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -183,14 +171,7 @@ impl State {
                 let arrival = self.counter;
                 self.by_arrival.insert(arrival, name.clone());
                 self.by_age.insert((rank, arrival, name.clone()));
-                self.ready.insert(
-                    name,
-                    Ready {
-                        rank,
-                        arrival,
-                        since: now,
-                    },
-                );
+                self.ready.insert(name, Ready { rank, arrival });
             }
         }
     }

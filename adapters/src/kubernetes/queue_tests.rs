@@ -127,7 +127,7 @@ async fn whoever_waits_is_woken_by_an_event() {
     tokio::task::yield_now().await;
     queue.add(name("a"), None);
     assert_eq!(waiting.await.unwrap(), name("a"));
-    assert_eq!(queue.backlog(), (None, 0));
+    assert_eq!(ready(&queue), None);
 }
 
 impl Queue {
@@ -188,4 +188,29 @@ async fn a_clock_that_is_set_back_makes_every_wake_up_due() {
     assert_eq!(ready(&queue), None);
     *clock.0.lock().unwrap() = start();
     assert_eq!(ready(&queue).as_deref(), Some("a"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_that_comes_due_while_its_request_waits_brings_it_to_the_front_for_good() {
+    let queue = queue();
+    queue.add(name("young"), Some(start()));
+    assert_eq!(ready(&queue).as_deref(), Some("young"));
+    let due = start() + SignedDuration::from_secs(1);
+    queue.done(&name("young"), Some(due));
+    let ago = |hours| Some(start() - SignedDuration::from_hours(hours));
+    queue.add(name("old"), ago(24));
+    queue.add(name("older"), ago(48));
+    queue.add(name("young"), None);
+    queue.clock.sleep_until(due).await;
+    queue.turns_to_age();
+    assert_eq!(ready(&queue).as_deref(), Some("young"));
+    // An event takes nothing of it back.
+    queue.done(&name("young"), Some(due));
+    assert_eq!(ready(&queue).as_deref(), Some("young"));
+    queue.done(&name("young"), Some(due));
+    queue.locked().fire_timers(due);
+    queue.add(name("young"), None);
+    queue.turns_to_age();
+    let order: Vec<String> = std::iter::from_fn(|| ready(&queue)).collect();
+    assert_eq!(order, ["young", "older", "old"], "each once");
 }

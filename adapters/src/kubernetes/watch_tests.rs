@@ -115,13 +115,17 @@ impl Sink<ChildWire> for Notes {
 
 /// Watches for so long; returns what was noted, and what was asked for.
 async fn watched(answers: Vec<Answer>, seconds: u64) -> (Vec<String>, Vec<String>) {
-    watched_with(WatchTiming::default(), answers, seconds).await
+    watched_for(Duration::from_secs(seconds), answers).await
+}
+
+async fn watched_for(time: Duration, answers: Vec<Answer>) -> (Vec<String>, Vec<String>) {
+    watched_with(WatchTiming::default(), answers, time).await
 }
 
 async fn watched_with(
     timing: WatchTiming,
     answers: Vec<Answer>,
-    seconds: u64,
+    time: Duration,
 ) -> (Vec<String>, Vec<String>) {
     let (client, script) = client(answers);
     let notes = Arc::new(Notes::default());
@@ -132,9 +136,7 @@ async fn watched_with(
         sink: notes.clone(),
         object: std::marker::PhantomData,
     };
-    tokio::time::timeout(Duration::from_secs(seconds), watch.run())
-        .await
-        .unwrap_err();
+    tokio::time::timeout(time, watch.run()).await.unwrap_err();
     let asked = script.lock().unwrap().1.clone();
     (notes.taken(), asked)
 }
@@ -190,11 +192,12 @@ async fn the_ordinary_end_is_resumed_from_where_it_was() {
             answer(&[event("ADDED", &object("a", "60"))], false),
             answer(&[event("ADDED", &object("b", "61"))], true),
         ],
-        10,
+        Duration::from_secs(10),
     )
     .await;
     assert_eq!(noted, ["listed 0 at 50", "seen a", "seen b"]);
     assert!(asked[2].contains("resourceVersion=60"), "{}", asked[2]);
+    assert!(asked[1].contains("timeoutSeconds=1&"), "{}", asked[1]);
 }
 
 /// As after an API server that came back with an older state: a watch from our version would show nothing.
@@ -261,4 +264,44 @@ async fn an_outage_counts_once_and_is_tried_again_within_ten_seconds() {
         "{} tries in two minutes",
         asked.len()
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_pause_that_the_server_asks_for_is_kept_up_to_nine_seconds() {
+    for (seconds, waits) in [(0, 250), (1, 1000), (7, 7000), (100, 9000)] {
+        let busy = json!({ "kind": "Status", "code": 429, "reason": "TooManyRequests",
+            "message": "wait", "status": "Failure", "metadata": {},
+            "details": { "retryAfterSeconds": seconds } });
+        let answers = || {
+            vec![
+                answer(&[page("50", None, &[])], false),
+                answer(&[event("ERROR", &busy)], false),
+                answer(&[page("55", None, &[])], false),
+                answer(&[], true),
+            ]
+        };
+        for (tried, within) in [(2, waits - 10), (4, waits + 10)] {
+            let (_, asked) = watched_for(Duration::from_millis(within), answers()).await;
+            assert_eq!(asked.len(), tried, "{seconds} s, after {within} ms");
+        }
+    }
+}
+
+#[test]
+fn an_error_within_a_watch_is_told_as_the_server_told_it() {
+    let status: kube::core::Status = serde_json::from_value(json!({ "code": 429,
+        "reason": "TooManyRequests", "message": "wait", "details": { "retryAfterSeconds": 7 } }))
+    .unwrap();
+    let failure = of_kube(kube::Error::Api(Box::new(status)));
+    let expected = ApiFailure {
+        code: 429,
+        reason: "TooManyRequests".into(),
+        message: "wait".into(),
+        retry_after: Some(remediation_core::time::GoDuration::from_secs(7)),
+        ..ApiFailure::default()
+    };
+    assert_eq!(failure, expected);
+    let status = serde_json::from_value(json!({ "details": { "retryAfterSeconds": 0 } })).unwrap();
+    let failure = of_kube(kube::Error::Api(Box::new(status)));
+    assert_eq!(failure.retry_after, None);
 }

@@ -73,6 +73,10 @@ pub(crate) fn on_leases() -> Access {
 mod tests {
     use std::collections::BTreeSet;
 
+    use remediation_adapters::kubernetes::calls::verb_and_resource;
+    use remediation_core::action::{ChildSpec, NewChild, Precondition, ProcessingSpec};
+    use remediation_core::children::ChildKey;
+    use remediation_core::pass::{Call, RecordCall};
     use serde_json::Value;
 
     use super::*;
@@ -122,5 +126,68 @@ mod tests {
     fn the_manifests_grant_exactly_what_is_needed() {
         assert_eq!(granted("ClusterRole"), needed(&on_requests()));
         assert_eq!(granted("Role"), needed(&[on_leases()]));
+    }
+
+    /// The calls that the executor makes for a child of this kind.
+    fn calls_for(kind: ChildKind) -> Vec<Call> {
+        let key = ChildKey::new(kind, "web-x");
+        let create = Call::Create(Box::new(NewChild {
+            key: key.clone(),
+            labels: std::collections::BTreeMap::new(),
+            spec: ChildSpec::Processing(ProcessingSpec {
+                targeting_data: Default::default(),
+            }),
+        }));
+        let seen = Precondition {
+            key: key.clone(),
+            uid: "u".into(),
+            resource_version: "1".into(),
+        };
+        let mut calls = vec![create, Call::Read(key)];
+        if ChildKind::OWNED.contains(&kind) {
+            calls.extend([
+                Call::RestoreOwnership(seen.clone()),
+                Call::DeleteChild(seen),
+            ]);
+        }
+        calls
+    }
+
+    /// The verbs in the words of the executor and of the watches, not in those of the table.
+    #[test]
+    fn the_table_holds_exactly_what_executor_watches_and_events_ask_for() {
+        let record = Call::Record(Box::new(RecordCall {
+            from: Default::default(),
+            to: Default::default(),
+            resource_version: "1".into(),
+            path: vec![],
+        }));
+        let delete = Call::DeleteRequest {
+            resource_version: "1".into(),
+        };
+        let on_the_request = [record, Call::ReadRequest, delete].map(|call| (REQUEST_GROUP, call));
+        let on_children = ChildKind::ALL.into_iter().flat_map(|kind| {
+            calls_for(kind)
+                .into_iter()
+                .map(move |call| (kind.group(), call))
+        });
+        let mut asked: BTreeSet<String> = on_the_request
+            .into_iter()
+            .chain(on_children)
+            .map(|(group, call)| {
+                let (verb, resource) = verb_and_resource(&call);
+                format!("{group}/{resource}: {verb}")
+            })
+            .collect();
+        let watched = ChildKind::OWNED.map(|kind| (kind.group(), kind.plural()));
+        for (group, plural) in watched.into_iter().chain([(REQUEST_GROUP, REQUEST_PLURAL)]) {
+            asked.extend(["list", "watch"].map(|verb| format!("{group}/{plural}: {verb}")));
+        }
+        // Asked for by the API server on behalf of a create, and by the announcements.
+        asked.insert(format!(
+            "{REQUEST_GROUP}/{REQUEST_PLURAL}/finalizers: update"
+        ));
+        asked.insert("events.k8s.io/events: create".to_owned());
+        assert_eq!(needed(&on_requests()), asked);
     }
 }

@@ -12,45 +12,42 @@ pub struct Layer {
     pub name: &'static str,
     /// What is given to `cargo test`.
     pub arguments: &'static [&'static str],
-    /// Whether it tests the core alone: then it is left out for a bug elsewhere.
-    pub core_only: bool,
+    /// The folders whose files it tests: it is left out for a bug elsewhere.
+    pub made_of: &'static [&'static str],
     /// A file that must be there; the layer is left out where it is not.
     pub needs: &'static str,
-    /// After so long a bug counts as caught by a test that hangs.
+    /// After so long it is ended, whether it builds or runs.
     pub limit: Duration,
 }
 
-const fn core(
+/// What the core's tests are made of.
+const CORE: &[&str] = &["core/"];
+/// What the adapters' tests are made of.
+const ADAPTERS: &[&str] = &["core/", "adapters/"];
+/// What the binary's tests are made of: they read the manifests, too.
+const ALL: &[&str] = &["core/", "adapters/", "app/", "deploy/"];
+
+const fn layer(
     name: &'static str,
+    made_of: &'static [&'static str],
     arguments: &'static [&'static str],
     needs: &'static str,
     minutes: u64,
 ) -> Layer {
     Layer {
         name,
+        made_of,
         arguments,
-        core_only: true,
         needs,
         limit: Duration::from_secs(60 * minutes),
     }
 }
 
-const fn whole(
-    name: &'static str,
-    arguments: &'static [&'static str],
-    needs: &'static str,
-    minutes: u64,
-) -> Layer {
-    Layer {
-        core_only: false,
-        ..core(name, arguments, needs, minutes)
-    }
-}
-
 /// All layers, the cheapest first.
 pub const LAYERS: &[Layer] = &[
-    core(
+    layer(
         "core",
+        CORE,
         &[
             "-p",
             "remediation-core",
@@ -63,26 +60,30 @@ pub const LAYERS: &[Layer] = &[
         "core/tests/lifecycle/main.rs",
         10,
     ),
-    core(
+    layer(
         "properties",
+        CORE,
         &["-p", "remediation-core", "--test", "properties"],
         "core/tests/properties/main.rs",
         15,
     ),
-    core(
+    layer(
         "enumeration",
+        CORE,
         &["-p", "remediation-core", "--test", "enumeration"],
         "core/tests/enumeration/main.rs",
         20,
     ),
-    core(
+    layer(
         "model",
+        CORE,
         &["-p", "remediation-core", "--test", "model"],
         "core/tests/model/main.rs",
         20,
     ),
-    whole(
+    layer(
         "adapters",
+        ADAPTERS,
         &[
             "-p",
             "remediation-adapters",
@@ -93,8 +94,9 @@ pub const LAYERS: &[Layer] = &[
         "adapters/src/lib.rs",
         20,
     ),
-    whole(
+    layer(
         "adapters (simulated API server)",
+        ADAPTERS,
         &[
             "-p",
             "remediation-adapters",
@@ -106,12 +108,19 @@ pub const LAYERS: &[Layer] = &[
         "adapters/src/lib.rs",
         20,
     ),
-    whole(
+    layer(
         "app",
+        ALL,
+        &["-p", "remediation-orchestrator", "--bins"],
+        "app/src/main.rs",
+        20,
+    ),
+    layer(
+        "app (the binary)",
+        ALL,
         &[
             "-p",
             "remediation-orchestrator",
-            "--bins",
             "--test",
             "cli",
             "--test",
@@ -124,8 +133,9 @@ pub const LAYERS: &[Layer] = &[
         "app/src/main.rs",
         20,
     ),
-    whole(
+    layer(
         "system (simulated)",
+        ALL,
         &[
             "-p",
             "remediation-orchestrator",
@@ -137,8 +147,9 @@ pub const LAYERS: &[Layer] = &[
         "tests/system/main.rs",
         30,
     ),
-    whole(
+    layer(
         "system (real)",
+        ALL,
         &[
             "-p",
             "remediation-orchestrator",
@@ -157,6 +168,6 @@ impl Layer {
     /// Whether it can tell anything of this bug, in this workspace.
     #[must_use]
     pub fn applies(&self, bug: &Bug, root: &Path) -> bool {
-        root.join(self.needs).exists() && (!self.core_only || bug.touches("core/"))
+        root.join(self.needs).exists() && self.made_of.iter().any(|folder| bug.touches(folder))
     }
 }

@@ -13,18 +13,21 @@
 //! It can be stopped at any time: what is recorded is not run again. The layers on a real API server need
 //! `KUBEBUILDER_ASSETS`, see CONTRIBUTING.md. Exit codes: 0 all caught, 1 one was not, 2 it could not be run.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use known_bugs::catalogue::{self, Bug};
 use known_bugs::layers::LAYERS;
 use known_bugs::results::{self, Results, Verdict};
 use known_bugs::scratch::{Ran, Scratch};
 use known_bugs::{page, workspace};
+
+/// Tests that take so much longer than five times as long as without a bug count as hanging.
+const PATIENCE: Duration = Duration::from_secs(70);
 
 /// What was asked for.
 struct Asked {
@@ -110,7 +113,7 @@ fn run(asked: &Asked) -> io::Result<bool> {
             .clone()
             .unwrap_or_else(|| workspace().join("target").join(folder));
         let scratch = Scratch::at(&folder, asked.target.clone())?;
-        let mut sound = BTreeSet::new();
+        let mut sound = BTreeMap::new();
         for (number, bug) in due.iter().enumerate() {
             let began = Instant::now();
             let Some(verdict) = judge(&scratch, bug, asked.up_to.as_deref(), &mut sound)? else {
@@ -161,7 +164,7 @@ fn judge(
     scratch: &Scratch,
     bug: &Bug,
     up_to: Option<&str>,
-    sound: &mut BTreeSet<&'static str>,
+    sound: &mut BTreeMap<&'static str, Duration>,
 ) -> io::Result<Option<Verdict>> {
     let verdict = |layer: &str, tests: &[String]| {
         Some(Verdict {
@@ -179,26 +182,29 @@ fn judge(
         if !layer.applies(bug, scratch.root()) {
             continue;
         }
-        if sound.insert(layer.name) {
+        let usual = match sound.get(layer.name) {
+            Some(usual) => *usual,
             // A test that fails without the bug as well would seem to catch it.
-            match scratch.run(layer)? {
-                Ran::Passed => {}
-                other => {
+            None => match scratch.run(layer, layer.limit)? {
+                (Ran::Passed, took) => *sound.entry(layer.name).or_insert(took),
+                (other, _) => {
                     let what = format!("{} fails without any bug: {other:?}", layer.name);
                     return Err(io::Error::other(what));
                 }
-            }
-        }
+            },
+        };
         let before = scratch.plant(bug)?;
-        let ran = scratch.run(layer);
+        let ran = scratch.run(layer, PATIENCE + 5 * usual);
         scratch.mend(before)?;
-        match ran? {
+        match ran?.0 {
             Ran::Passed => {}
             Ran::Failed(tests) if tests.is_empty() => {
                 return Ok(verdict(layer.name, &["(the test binary died)".to_owned()]));
             }
-            Ran::Failed(tests) => return Ok(verdict(layer.name, &tests)),
-            Ran::Hung => return Ok(verdict(layer.name, &["(a test hangs)".to_owned()])),
+            Ran::Hung(tests) if tests.is_empty() => {
+                return Ok(verdict(layer.name, &["(a test hangs)".to_owned()]));
+            }
+            Ran::Failed(tests) | Ran::Hung(tests) => return Ok(verdict(layer.name, &tests)),
             Ran::DoesNotCompile(errors) => {
                 eprintln!("{errors}");
                 return Ok(None);

@@ -15,6 +15,11 @@ use crate::workspace;
 const LEFT_OUT: [&str; 2] = ["target", ".git"];
 /// The most memory that a run may take, in kB: a bug may be a loop without an end.
 pub(crate) const MOST_MEMORY: u64 = 10_000_000;
+/// The adapters are built for every bug that lies in them: optimising them takes ten times as long as their tests gain.
+const PROFILE: [&str; 2] = [
+    "--config",
+    "profile.dev.package.remediation-adapters.opt-level=0",
+];
 
 /// A copy of the workspace.
 pub struct Scratch {
@@ -29,8 +34,8 @@ pub enum Ran {
     Passed,
     /// These failed.
     Failed(Vec<String>),
-    /// It did not end in time.
-    Hung,
+    /// These did not end in time.
+    Hung(Vec<String>),
     /// The patched code does not compile; what the compiler said.
     DoesNotCompile(String),
 }
@@ -83,33 +88,67 @@ impl Scratch {
         Ok(())
     }
 
-    /// Runs a layer of tests.
+    /// Builds a layer of tests and runs it. Returns what came of it, and how long the tests ran; after `patience` they
+    /// count as hanging.
     ///
     /// # Errors
     /// If cargo cannot be started.
-    pub fn run(&self, layer: &Layer) -> io::Result<Ran> {
+    pub fn run(&self, layer: &Layer, patience: Duration) -> io::Result<(Ran, Duration)> {
+        let built = layer.arguments.iter().take_while(|word| **word != "--");
+        let arguments: Vec<&str> = ["--no-run"].into_iter().chain(built.copied()).collect();
+        let (ended, text) = self.cargo_test(&arguments, layer.limit)?;
+        if ended != Some(true) {
+            return Ok((Ran::DoesNotCompile(errors(&text)), Duration::ZERO));
+        }
+        let began = Instant::now();
+        let (ended, text) = self.cargo_test(layer.arguments, patience.min(layer.limit))?;
+        let ran = match (ended, failed(&text)) {
+            (Some(true), _) => Ran::Passed,
+            (None, failed) if failed.is_empty() => Ran::Hung(hanging(&text)),
+            (Some(false) | None, failed) => Ran::Failed(failed),
+        };
+        Ok((ran, began.elapsed()))
+    }
+
+    /// Whether it ended well, none if not in time; and what it printed.
+    fn cargo_test(
+        &self,
+        arguments: &[&str],
+        limit: Duration,
+    ) -> io::Result<(Option<bool>, String)> {
         let log = self.root.join("known-bugs.log");
         let output = File::create(&log)?;
         let script = format!("ulimit -v {MOST_MEMORY}; exec cargo test \"$@\"");
         let mut command = Command::new("sh");
         command
             .args(["-c", &script, "cargo"])
-            .args(layer.arguments)
+            .args(PROFILE)
+            .args(arguments)
             .current_dir(&self.root)
             .stderr(output.try_clone()?)
             .stdout(output)
             .env("CARGO_TARGET_DIR", &self.target)
             // A group of its own, so that the tests end with the cargo that started them.
             .process_group(0);
-        let status = ended_within(command.spawn()?, layer.limit)?;
+        let status = ended_within(command.spawn()?, limit)?;
+        let ended = status.map(|status| status.success());
         let text = String::from_utf8_lossy(&fs::read(&log)?).into_owned();
-        Ok(match status {
-            Some(status) if status.success() => Ran::Passed,
-            Some(_) if text.contains("could not compile") => Ran::DoesNotCompile(errors(&text)),
-            Some(_) => Ran::Failed(failed(&text)),
-            None => Ran::Hung,
-        })
+        Ok((ended, text))
     }
+}
+
+/// The tests that had run for a minute when they were ended.
+fn hanging(output: &str) -> Vec<String> {
+    let hanging = output.lines().filter_map(|line| {
+        let name = line.strip_prefix("test ")?;
+        Some(
+            name.strip_suffix(" has been running for over 60 seconds")?
+                .to_owned(),
+        )
+    });
+    let mut hanging: Vec<String> = hanging.collect();
+    hanging.sort();
+    hanging
 }
 
 /// How a process that leads a group of its own ended; none if it took longer: then the whole group is killed.
@@ -167,7 +206,7 @@ fn mirror(from: &Path, to: &Path) -> io::Result<()> {
         }
         let text = fs::read(&source)?;
         if fs::read(&target).ok().as_ref() != Some(&text) {
-            fs::write(&target, text)?;
+            fs::copy(&source, &target)?;
         }
     }
     Ok(())
@@ -182,5 +221,7 @@ mod tests {
         let output =
             "test a::b ... ok\ntest z ... FAILED\ntest a::c ... FAILED\nfailures:\n    z\n";
         assert_eq!(failed(output), ["a::c", "z"]);
+        let output = "test a::b has been running for over 60 seconds\ntest z ... ok\n";
+        assert_eq!(hanging(output), ["a::b"]);
     }
 }
