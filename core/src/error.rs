@@ -272,6 +272,7 @@ mod tests {
         for (code, reason, message, cause, category) in [
             (404, "NotFound", "x not found", Cause::NotFound, A),
             (404, "", "404 page not found", Cause::KindMissing, B),
+            (410, "Gone", "the version is gone", Cause::NotFound, A),
             (409, "Conflict", "modified", Cause::Conflict, E),
             (409, "AlreadyExists", "exists", Cause::AlreadyExists, B),
             (400, "BadRequest", "", Cause::Invalid, C),
@@ -357,5 +358,35 @@ mod tests {
         assert!(backoff(3, Some(GoDuration::from_secs(1)), "u") >= GoDuration::from_secs(30));
         let forever = GoDuration::from_secs(i64::MAX);
         assert_eq!(backoff(1, Some(forever), "u"), GoDuration::from_mins(60));
+    }
+
+    #[test]
+    fn each_sign_of_a_forbidden_write_is_enough() {
+        for (words, cause) in [
+            (
+                "because it is being terminated",
+                Cause::NamespaceTerminating,
+            ),
+            ("exceeded quota: q", Cause::QuotaExceeded),
+            ("admission webhook \"w\" said no", Cause::PolicyDenied),
+            ("ValidatingAdmissionPolicy 'p' said no", Cause::PolicyDenied),
+            ("w denied request", Cause::PolicyDenied),
+            ("forbidden", Cause::RBACDenied),
+        ] {
+            assert_eq!(
+                classify(&failure(403, "Forbidden", words)),
+                cause,
+                "{words}"
+            );
+        }
+        let caused = |cause: &str| ApiFailure {
+            causes: vec![cause.into()],
+            ..failure(403, "Forbidden", "")
+        };
+        assert_eq!(
+            classify(&caused("NamespaceTerminating")),
+            Cause::NamespaceTerminating
+        );
+        assert_eq!(classify(&caused("FieldValueForbidden")), Cause::RBACDenied);
     }
 }

@@ -90,3 +90,46 @@ fn is_straggler(view: &View<'_>, child: &Child) -> bool {
         | ChildKind::NotificationRequest => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::children::{ChildKey, ChildStatus, Owner};
+    use crate::kind::REQUEST_KIND;
+
+    fn unowned() -> Child {
+        Child {
+            key: ChildKey::new(ChildKind::AIAnalysis, "web-aianalysis"),
+            uid: "u-9".into(),
+            resource_version: "1".into(),
+            deleting: false,
+            owner: None,
+            request_label: None,
+            request_uid_label: None,
+            status: ChildStatus::read(ChildKind::AIAnalysis, serde_json::Value::Null),
+        }
+    }
+
+    #[test]
+    fn a_child_that_somebody_else_controls_has_not_lost_its_owner() {
+        let request = Identity {
+            namespace: "default".into(),
+            name: "web".into(),
+            uid: "u-1".into(),
+        };
+        let controlled_by = |uid: &str| Child {
+            owner: Some(Owner {
+                kind: REQUEST_KIND.into(),
+                name: "web".into(),
+                uid: uid.into(),
+            }),
+            ..unowned()
+        };
+        assert!(!lost_ownership(&request, &controlled_by("u-2")));
+        assert!(
+            lost_ownership(&request, &controlled_by("u-1")),
+            "its labels are gone"
+        );
+        assert!(lost_ownership(&request, &unowned()));
+    }
+}

@@ -216,4 +216,19 @@ mod tests {
         assert!(timing.renew_deadline() < timing.duration);
         assert!(!may_act(at(5), at(4), &timing), "the clock went backwards");
     }
+
+    #[test]
+    fn a_released_lease_has_no_holder_and_lasts_a_second() {
+        let held = held_by("a", 0).record;
+        let given_up = released(&held, at(5));
+        assert_eq!(
+            given_up,
+            LeaseRecord {
+                holder: String::new(),
+                duration_seconds: 1,
+                renewed: Some(Time::at(at(5))),
+                ..held
+            }
+        );
+    }
 }

@@ -109,12 +109,25 @@ impl Memory {
     pub fn refusal(&self, errand: &Errand) -> Option<&Refusal> {
         self.refusals.get(errand)
     }
+}
 
-    /// Whether this errand may be tried at `now`.
-    #[must_use]
-    pub fn may_try(&self, errand: &Errand, now: Timestamp) -> bool {
-        self.refusals
-            .get(errand)
-            .is_none_or(|refusal| refusal.is_over(now))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_succeeded_is_refused_for_the_first_time_when_it_is_refused_again() {
+        let now = Timestamp::UNIX_EPOCH;
+        let mut memory = Memory::default();
+        let refuse = |memory: &mut Memory| {
+            memory.refuse(Errand::Record, Cause::Unavailable, "", None, "u-1", now);
+        };
+        refuse(&mut memory);
+        refuse(&mut memory);
+        assert_eq!(memory.refusal(&Errand::Record).map(|r| r.tries), Some(2));
+        memory.succeed(&Errand::Record);
+        assert_eq!(memory.refusal(&Errand::Record), None);
+        refuse(&mut memory);
+        assert_eq!(memory.refusal(&Errand::Record).map(|r| r.tries), Some(1));
     }
 }

@@ -195,4 +195,22 @@ mod tests {
         assert!(!value.contains(".-1") && value.starts_with(&"a".repeat(48)));
         assert_eq!(value.as_bytes()[48], b'-');
     }
+
+    #[test]
+    fn a_name_that_needs_a_hash_keeps_as_much_of_its_head_as_fits() {
+        let name = "w".repeat(100);
+        let second = step(&request(&name, "u1"), "scale", 2);
+        assert!(
+            second.starts_with(&format!("{name}-execution-scale-")),
+            "{second}"
+        );
+        let longest = step(&request(&"w".repeat(253), "u1"), "scale", 2);
+        assert_eq!(longest.len(), LONGEST_NAME);
+    }
+
+    #[test]
+    fn a_cut_falls_between_characters() {
+        assert_eq!(cut("aä", 2), "a");
+        assert_eq!(cut("aä", 3), "aä");
+    }
 }

@@ -213,3 +213,15 @@ impl Body {
         self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_may_be_exactly_as_long_as_is_allowed() {
+        let body = |length: usize| Body("x".repeat(length)).bounded().len();
+        assert_eq!(body(LONGEST_BODY), LONGEST_BODY);
+        assert_eq!(body(LONGEST_BODY + 1), LONGEST_BODY);
+    }
+}

@@ -278,4 +278,13 @@ mod tests {
         );
         assert_eq!(policy.timeouts.analyzing.to_string(), "15m");
     }
+
+    #[test]
+    fn the_hash_of_settings_tells_them_apart() {
+        let (settings, mut other) = (Settings::default(), Settings::default());
+        other.notifications.success.priority = "other".into();
+        assert_eq!(settings.hash(), Settings::default().hash());
+        assert_ne!(settings.hash(), other.hash());
+        assert_eq!(settings.hash().len(), 16);
+    }
 }

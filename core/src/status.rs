@@ -299,7 +299,7 @@ fn difference(from: &Value, to: &Value) -> Value {
     for (key, value) in to {
         match from.get(key) {
             Some(old) if old == value => {}
-            Some(old @ Value::Object(_)) if value.is_object() => {
+            Some(old @ Value::Object(_)) => {
                 patch.insert(key.clone(), difference(old, value));
             }
             Some(_) | None => {
@@ -335,5 +335,26 @@ mod tests {
             serde_json::json!({ "message": "new", "stepsTotal": null })
         );
         assert_eq!(merge_patch(&to, &to), serde_json::json!({}));
+    }
+
+    #[test]
+    fn a_patch_of_a_nested_object_holds_only_what_changed_there() {
+        let difference = |from, to| difference(&from, &to);
+        use serde_json::json;
+        assert_eq!(
+            difference(
+                json!({ "a": { "b": 1, "c": 2, "d": 3 } }),
+                json!({ "a": { "b": 1, "c": 4 } })
+            ),
+            json!({ "a": { "c": 4, "d": null } })
+        );
+        assert_eq!(
+            difference(json!({ "a": {} }), json!({ "a": 1 })),
+            json!({ "a": 1 })
+        );
+        assert_eq!(
+            difference(json!({ "a": 1 }), json!({ "a": {} })),
+            json!({ "a": {} })
+        );
     }
 }

@@ -175,4 +175,22 @@ mod tests {
             "{problem}"
         );
     }
+
+    #[test]
+    fn a_field_may_be_exactly_as_long_as_is_said() {
+        let named = |length: usize| TargetingData {
+            alert_name: "x".repeat(length),
+            ..valid()
+        };
+        assert_eq!(validate(Some(&named(253))), None);
+        assert!(validate(Some(&named(254))).unwrap().contains("254"));
+        let sized = |length: usize| {
+            let mut data = valid();
+            data.context.insert("k".into(), "x".repeat(length));
+            data
+        };
+        let frame = serde_json::to_string(&sized(0)).unwrap().len();
+        assert_eq!(validate(Some(&sized(LARGEST - frame))), None);
+        assert!(validate(Some(&sized(LARGEST - frame + 1))).is_some());
+    }
 }

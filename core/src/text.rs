@@ -43,11 +43,9 @@ fn cut(text: &str, end: Option<(usize, char)>) -> String {
 
 fn clean_characters(text: &str, limit: usize) -> String {
     let mut cleaned = String::with_capacity(text.len().min(4 * limit));
-    let mut length = 0;
     for (taken, character) in text.chars().enumerate() {
         // Hidden characters cost a place each, so that a hostile megabyte is not read to its end.
-        if length == limit || taken > 8 * limit + 64 {
-            cleaned.pop();
+        if taken > 8 * limit + 64 {
             cleaned.push('…');
             break;
         }
@@ -63,7 +61,6 @@ fn clean_characters(text: &str, limit: usize) -> String {
             continue;
         }
         cleaned.push(shown);
-        length += 1;
     }
     cleaned
 }
@@ -137,5 +134,22 @@ mod tests {
         for bad in ["", "two words", "1st", &"x".repeat(65), "a\nb"] {
             assert_eq!(reason(bad, "ProcessingFailed"), "ProcessingFailed");
         }
+    }
+
+    #[test]
+    fn spaces_are_joined_and_none_is_left_at_either_end() {
+        assert_eq!(clean("  a\n\t b  ", 99), "a b");
+    }
+
+    #[test]
+    fn hidden_characters_are_read_up_to_a_bound() {
+        let hidden = |count: usize| "\u{200B}".repeat(count) + "x";
+        assert_eq!(clean(&hidden(8 * 10 + 64), 10), "x");
+        assert_eq!(clean(&hidden(8 * 10 + 65), 10), "…");
+    }
+
+    #[test]
+    fn a_limit_in_bytes_is_used_to_its_end() {
+        assert_eq!(clean_bytes(&"x".repeat(2000), 1024).len(), 1024);
     }
 }

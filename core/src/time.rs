@@ -318,6 +318,8 @@ mod tests {
         assert!(Time::from_millis(i64::MIN).moment() < Timestamp::UNIX_EPOCH);
         assert_eq!(Time::at(Timestamp::MAX), Time::from_millis(i64::MAX));
         assert_eq!(Time::at(Timestamp::MIN), Time::from_millis(i64::MIN));
+        let first = 1000 * (Timestamp::MIN.as_second() + 1);
+        assert_eq!(Time::from_millis(i64::MIN).as_millis(), first);
     }
 
     #[test]
@@ -325,5 +327,41 @@ mod tests {
         let time = Time::from_millis(1_000);
         assert!(time.reached(Timestamp::from_nanosecond(1_000_000_000).unwrap()));
         assert!(!time.reached(Timestamp::from_nanosecond(999_999_999).unwrap()));
+    }
+
+    #[test]
+    fn a_duration_may_be_exactly_ten_years_long() {
+        let longest: GoDuration = format!("{LONGEST_MILLIS}ms").parse().unwrap();
+        assert_eq!(longest.as_millis(), LONGEST_MILLIS);
+        assert!(
+            format!("{}ms", LONGEST_MILLIS + 1)
+                .parse::<GoDuration>()
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn a_duration_is_read_from_json_by_the_same_rules() {
+        let read = |text: &str| serde_json::from_str::<GoDuration>(text);
+        assert_eq!(read("\"5m\"").unwrap(), GoDuration::from_mins(5));
+        assert!(read("\"5d\"").unwrap_err().to_string().contains("unknown"));
+    }
+
+    #[cfg(feature = "schema")]
+    #[test]
+    fn the_schemas_are_strings_with_their_bounds_in_place() {
+        let schema = |value: schemars::Schema| serde_json::to_value(value).unwrap();
+        let time = schema(schemars::schema_for!(Time));
+        assert_eq!(
+            (&time["format"], &time["maxLength"]),
+            (&"date-time".into(), &64.into())
+        );
+        let duration = schema(schemars::schema_for!(Option<GoDuration>));
+        assert_eq!(duration["pattern"], PATTERN);
+        let word = schema(schemars::schema_for!(Option<crate::phase::PhaseWord>));
+        assert_eq!(word["maxLength"], 64);
+        for inline in [duration, word] {
+            assert_eq!(inline.get("$defs"), None);
+        }
     }
 }

@@ -215,6 +215,29 @@ fn a_failed_step_fails_the_request_and_no_further_step_is_created() {
 }
 
 #[test]
+fn of_many_executions_that_may_still_run_eight_are_named_and_the_others_counted() {
+    let told = |steps: usize| {
+        let names = (1..=steps).map(|n| format!("s{n}"));
+        let steps: Vec<_> = names.map(|name| json!({ "name": name })).collect();
+        let mut world = World::running(&json!(steps));
+        world.step_says("s1", json!({ "phase": "Failed" }));
+        let body = world.notification("escalation").unwrap()["body"].clone();
+        let text = body.as_str().unwrap().to_owned();
+        let line = text
+            .lines()
+            .find(|line| line.starts_with("May still be running"));
+        line.unwrap().to_owned()
+    };
+    // The workflow itself is one of them, and the step that failed is none.
+    let eight = told(8);
+    assert_eq!(eight.matches("web-").count(), 8, "{eight}");
+    assert!(!eight.contains("more"), "{eight}");
+    let ten = told(10);
+    assert_eq!(ten.matches("web-").count(), 8, "{ten}");
+    assert!(ten.ends_with(", and 2 more"), "{ten}");
+}
+
+#[test]
 fn an_owned_child_is_owned_and_labelled_and_a_notification_is_labelled_only() {
     let mut world = World::running(&json!([{ "name": "a" }]));
     world.step_says("a", json!({ "phase": "Failed" }));

@@ -47,14 +47,14 @@ pub const PARTS: &[Part] = &[
         name: "core",
         package: "remediation-core",
         folder: "core",
-        features: &[],
+        features: &["--features", "schema"],
         files: &[],
         stages: &[
             stage("", 60),
             Stage {
                 // Two deaths at any two calls take longer than all else together.
                 arguments: &["--skip", "two_deaths_at"],
-                ..stage("lifecycle", 120)
+                ..stage("lifecycle", 60)
             },
             stage("pages", 60),
             stage("properties", 300),
