@@ -123,5 +123,9 @@ mod tests {
             assert!(status.overall_progress.unwrap() <= 99);
             assert!(status.steps_completed <= status.steps_total);
         }
+        // Also what a hand wrote.
+        status.to_mut().steps_completed = Some(i64::MAX);
+        update(&mut status, Phase::Executing, None);
+        assert_eq!(status.steps_completed, Some(2 + MOST));
     }
 }

@@ -5,7 +5,7 @@ use remediation_core::pass::Call;
 use remediation_core::phase::{Phase, PhaseWord};
 use serde_json::json;
 
-use crate::world::api::{forbidden, notifies, records, unavailable};
+use crate::world::api::{conflicting, forbidden, notifies, records, unavailable};
 use crate::world::children::{RP, WFE, completed_processing};
 use crate::world::{Reply, World};
 
@@ -126,6 +126,19 @@ fn a_deletion_that_is_refused_is_tried_with_backoff() {
         world.run_for_secs(60);
         assert!(world.request.is_none());
     }
+}
+
+#[test]
+fn a_deletion_that_always_comes_second_is_tried_three_times_and_again_in_a_second() {
+    let mut world = World::until(Phase::Completed);
+    (world.rests, world.lenient) = (false, true);
+    world.refuse_always(deletes_the_request, conflicting());
+    world.after_secs(86_400);
+    assert_eq!(world.calls(deletes_the_request), 3);
+    assert_eq!(world.wake.unwrap().duration_since(world.now).as_secs(), 1);
+    world.faults.clear();
+    world.run_for_secs(1);
+    assert!(world.request.is_none());
 }
 
 #[test]

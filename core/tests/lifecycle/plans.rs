@@ -71,6 +71,15 @@ fn a_plan_that_somebody_else_runs_is_left_to_them() {
 }
 
 #[test]
+fn whether_a_plan_of_somebody_else_can_be_run_is_theirs_to_judge() {
+    let mut world = World::until(Phase::WorkflowPlanning);
+    let circle = json!([{ "name": "a", "dependsOn": ["b"] }, { "name": "b", "dependsOn": ["a"] }]);
+    let plan = json!({ "executedBy": "Workflow", "steps": circle });
+    world.says(WFE, json!({ "phase": "Executing", "plan": plan }));
+    assert_eq!(world.phase(), Phase::Executing);
+}
+
+#[test]
 fn a_plan_that_cannot_be_run_fails_before_any_step_is_created() {
     let many: Vec<Value> = (0..65)
         .map(|n| json!({ "name": format!("s{n}") }))
