@@ -93,12 +93,7 @@ impl<'a> Oracle<'a> {
         let spec = self.processing_spec();
         match self.next(ChildKind::RemediationProcessing, spec) {
             Had::There(child) | Had::Found(child) => {
-                self.name_stage(child);
-                self.enter(
-                    Phase::Processing,
-                    Some(("ProcessingCreated", &child.key.to_string())),
-                );
-                self.entered(child)
+                self.enter_with(child, Phase::Processing, "ProcessingCreated")
             }
             Had::Not(verdict) => verdict,
         }
@@ -121,6 +116,13 @@ impl<'a> Oracle<'a> {
             self.never_started("");
         }
         Verdict::Entered
+    }
+
+    /// Names this child, and enters the phase that waits for it, which history tells with this reason.
+    pub(crate) fn enter_with(&mut self, child: &Child, phase: Phase, reason: &str) -> Verdict {
+        self.name_stage(child);
+        self.enter(phase, Some((reason, &child.key.to_string())));
+        self.entered(child)
     }
 
     fn processing_spec(&self) -> ChildSpec {
@@ -152,12 +154,7 @@ impl<'a> Oracle<'a> {
                 let spec = self.analysis_spec(&says.enriched_data);
                 match self.next(ChildKind::AIAnalysis, spec) {
                     Had::There(analysis) | Had::Found(analysis) => {
-                        self.name_stage(analysis);
-                        self.enter(
-                            Phase::Analyzing,
-                            Some(("ProcessingCompleted", &analysis.key.to_string())),
-                        );
-                        self.entered(analysis)
+                        self.enter_with(analysis, Phase::Analyzing, "ProcessingCompleted")
                     }
                     Had::Not(verdict) => verdict,
                 }

@@ -96,12 +96,7 @@ impl<'a> Oracle<'a> {
         });
         match self.have_workflow(Some(spec)) {
             Had::There(workflow) | Had::Found(workflow) => {
-                self.name_stage(workflow);
-                self.enter(
-                    Phase::WorkflowPlanning,
-                    Some(("AnalysisReady", &workflow.key.to_string())),
-                );
-                self.entered(workflow)
+                self.enter_with(workflow, Phase::WorkflowPlanning, "AnalysisReady")
             }
             Had::Not(verdict) => verdict,
         }
