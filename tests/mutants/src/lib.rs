@@ -14,7 +14,9 @@ pub mod patch;
 pub mod results;
 pub mod scratch;
 
+use std::io;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 /// The root of the workspace.
 #[must_use]
@@ -34,4 +36,24 @@ pub fn shard(text: &str) -> Result<(usize, usize), String> {
     shard
         .filter(|(k, n)| k < n)
         .ok_or_else(|| format!("`{text}` is no shard; write for example 0/4"))
+}
+
+/// Does what was asked for: 0 if it says that all is well, 1 if not, 2 where the arguments are wrong (then `usage` is told as
+/// well) or it could not be done.
+#[must_use]
+pub fn exit_code<A>(
+    asked: Result<A, String>,
+    usage: &str,
+    run: impl FnOnce(&A) -> io::Result<bool>,
+) -> ExitCode {
+    let done = asked.map_err(|problem| format!("{problem}; {usage}"));
+    let done = done.and_then(|asked| run(&asked).map_err(|error| format!("error: {error}")));
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(problem) => {
+            eprintln!("{problem}");
+            ExitCode::from(2)
+        }
+    }
 }

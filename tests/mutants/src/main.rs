@@ -42,23 +42,8 @@ struct Asked {
 }
 
 fn main() -> ExitCode {
-    let asked = match parse(std::env::args().skip(1)) {
-        Ok(asked) => asked,
-        Err(problem) => {
-            eprintln!(
-                "{problem}; known are --shard K/N, --only WORD, --in FOLDER, --up-to LAYER, --all, --table, --scratch FOLDER, --target FOLDER"
-            );
-            return ExitCode::from(2);
-        }
-    };
-    match run(&asked) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(1),
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::from(2)
-        }
-    }
+    let usage = "known are --shard K/N, --only WORD, --in FOLDER, --up-to LAYER, --all, --table, --scratch FOLDER, --target FOLDER";
+    known_bugs::exit_code(parse(std::env::args().skip(1)), usage, run)
 }
 
 fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Asked, String> {

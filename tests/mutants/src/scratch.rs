@@ -14,7 +14,7 @@ use crate::workspace;
 /// Folders that are no part of the source.
 const LEFT_OUT: [&str; 2] = ["target", ".git"];
 /// The most memory that a run may take, in kB: a bug may be a loop without an end.
-pub(crate) const MOST_MEMORY: u64 = 10_000_000;
+const MOST_MEMORY: u64 = 10_000_000;
 /// The adapters are built for every bug that lies in them: optimising them takes ten times as long as their tests gain.
 const PROFILE: [&str; 2] = [
     "--config",
@@ -116,24 +116,14 @@ impl Scratch {
         arguments: &[&str],
         limit: Duration,
     ) -> io::Result<(Option<bool>, String)> {
-        let log = self.root.join("known-bugs.log");
-        let output = File::create(&log)?;
-        let script = format!("ulimit -v {MOST_MEMORY}; exec cargo test \"$@\"");
-        let mut command = Command::new("sh");
-        command
-            .args(["-c", &script, "cargo"])
+        let mut cargo = bounded(Path::new("cargo"));
+        cargo
+            .arg("test")
             .args(PROFILE)
             .args(arguments)
             .current_dir(&self.root)
-            .stderr(output.try_clone()?)
-            .stdout(output)
-            .env("CARGO_TARGET_DIR", &self.target)
-            // A group of its own, so that the tests end with the cargo that started them.
-            .process_group(0);
-        let status = ended_within(command.spawn()?, limit)?;
-        let ended = status.map(|status| status.success());
-        let text = String::from_utf8_lossy(&fs::read(&log)?).into_owned();
-        Ok((ended, text))
+            .env("CARGO_TARGET_DIR", &self.target);
+        outcome(&mut cargo, &self.root.join("known-bugs.log"), limit)
     }
 }
 
@@ -151,8 +141,32 @@ fn hanging(output: &str) -> Vec<String> {
     hanging
 }
 
+/// A program whose memory is bounded, in a group of its own, so that what it starts ends with it.
+pub(crate) fn bounded(program: &Path) -> Command {
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", &format!("ulimit -v {MOST_MEMORY}; exec \"$@\""), "sh"])
+        .arg(program)
+        .process_group(0);
+    command
+}
+
+/// Runs a [`bounded`] program: whether it ended well, none if not in time; and what it printed, which is also kept in this
+/// file.
+pub(crate) fn outcome(
+    command: &mut Command,
+    log: &Path,
+    limit: Duration,
+) -> io::Result<(Option<bool>, String)> {
+    let output = File::create(log)?;
+    command.stderr(output.try_clone()?).stdout(output);
+    let status = ended_within(command.spawn()?, limit)?;
+    let text = String::from_utf8_lossy(&fs::read(log)?).into_owned();
+    Ok((status.map(|status| status.success()), text))
+}
+
 /// How a process that leads a group of its own ended; none if it took longer: then the whole group is killed.
-pub(crate) fn ended_within(mut child: Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
+fn ended_within(mut child: Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
     let began = Instant::now();
     loop {
         if let Some(status) = child.try_wait()? {

@@ -1,15 +1,12 @@
 //! Runs the tests with one change in force.
 
-use std::fs::{self, File};
 use std::io;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::Command;
 
 use super::NUMBER;
 use super::build::{Binaries, Workshop};
 use super::part::Stage;
-use crate::scratch::{MOST_MEMORY, ended_within, failed};
+use crate::scratch::{bounded, failed, outcome};
 
 /// What stands for the test where none told its name.
 const DIED: &str = "(the test binary died)";
@@ -58,40 +55,22 @@ impl Workshop<'_> {
         let binary = binaries
             .get(stage.target)
             .ok_or_else(|| io::Error::other(format!("the {name} were not built")))?;
-        Ok(match self.run(stage, binary, number, log)? {
-            None => Verdict::Hung(name),
-            Some(true) => Verdict::Missed,
-            Some(false) => {
-                let text = String::from_utf8_lossy(&fs::read(log)?).into_owned();
-                let first = failed(&text).into_iter().next();
-                Verdict::Caught(name, first.unwrap_or_else(|| DIED.to_owned()))
-            }
-        })
-    }
-
-    /// Whether the tests of a stage pass; none if they do not end in time.
-    fn run(
-        &self,
-        stage: &Stage,
-        binary: &Path,
-        number: usize,
-        log: &Path,
-    ) -> io::Result<Option<bool>> {
         let folder = self.root.join(self.part.folder);
-        let output = File::create(log)?;
-        let mut command = Command::new("sh");
-        command
-            .args(["-c", &format!("ulimit -v {MOST_MEMORY}; exec \"$@\""), "sh"])
-            .arg(binary)
+        let mut tests = bounded(binary);
+        tests
             .args(stage.arguments)
             .envs(stage.environment.iter().copied())
             .env(NUMBER, number.to_string())
             .env("CARGO_MANIFEST_DIR", &folder)
-            .current_dir(&folder)
-            .stderr(output.try_clone()?)
-            .stdout(output)
-            .process_group(0);
-        let status = ended_within(command.spawn()?, stage.limit)?;
-        Ok(status.map(|status| status.success()))
+            .current_dir(&folder);
+        let (passed, text) = outcome(&mut tests, log, stage.limit)?;
+        Ok(match passed {
+            None => Verdict::Hung(name),
+            Some(true) => Verdict::Missed,
+            Some(false) => {
+                let first = failed(&text).into_iter().next();
+                Verdict::Caught(name, first.unwrap_or_else(|| DIED.to_owned()))
+            }
+        })
     }
 }
