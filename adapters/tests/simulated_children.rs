@@ -11,11 +11,11 @@ use kube::Client;
 use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, PostParams};
 use kube::runtime::watcher;
 use remediation_adapters::kubernetes::api::{api_resource, request_resource};
-use remediation_adapters::kubernetes::crd;
 use remediation_adapters::simulation::api_server::{self, ApiServer, Clock, TokioClock};
 use remediation_adapters::simulation::children::{
     Approval, Children, Decision, Options, Script, Scripts, Stage, Step,
 };
+use remediation_adapters::simulation::install_definitions;
 use remediation_core::kind::ChildKind;
 use remediation_core::time::GoDuration;
 use serde_json::{Value, json};
@@ -32,13 +32,7 @@ async fn cluster(script: Script) -> Cluster {
     let clock: Arc<dyn Clock> = Arc::new(TokioClock::starting_at(START.parse().unwrap()));
     let server = ApiServer::new(api_server::Options::new(Arc::clone(&clock), 1));
     let client = server.client();
-    let definitions: Api<_> = Api::all(client.clone());
-    for definition in crd::all() {
-        definitions
-            .create(&PostParams::default(), &definition)
-            .await
-            .unwrap();
-    }
+    install_definitions(&client).await.unwrap();
     let children = Children::spawn(Options {
         client: client.clone(),
         namespace: None,

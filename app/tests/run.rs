@@ -15,6 +15,7 @@ use kube::runtime::wait::await_condition;
 use remediation_adapters::kubernetes::api::request_resource;
 use remediation_adapters::kubernetes::crd;
 use remediation_adapters::simulation::api_server::{ApiServer, Options, SystemClock};
+use remediation_adapters::simulation::install_definitions;
 use serde_json::{Value, json};
 
 /// Longer than anything here takes, on a machine that is busy.
@@ -117,16 +118,6 @@ fn server() -> ApiServer {
     ApiServer::new(Options::new(Arc::new(SystemClock), 1))
 }
 
-async fn install_definitions(server: &ApiServer) {
-    let definitions = Api::all(server.client());
-    for definition in crd::all() {
-        definitions
-            .create(&PostParams::default(), &definition)
-            .await
-            .unwrap();
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn it_waits_for_the_definitions_and_says_so_then_works_and_stops() {
     let server = server();
@@ -158,7 +149,7 @@ async fn it_waits_for_the_definitions_and_says_so_then_works_and_stops() {
         "waiting is no reason to be restarted"
     );
 
-    install_definitions(&server).await;
+    install_definitions(&server.client()).await.unwrap();
     operator.says("leading");
     let resource = request_resource();
     let requests: Api<DynamicObject> = Api::namespaced_with(server.client(), "default", &resource);
@@ -256,7 +247,7 @@ async fn a_cluster_that_does_not_answer_is_asked_again() {
     );
 
     let server = server();
-    install_definitions(&server).await;
+    install_definitions(&server.client()).await.unwrap();
     let listener = tokio::net::TcpListener::bind(address).await.unwrap();
     tokio::spawn(server.serve(listener));
     operator.says("the API server answers");

@@ -1,22 +1,20 @@
-//! Chance that a seed repeats: SplitMix64.
+//! What a sequence of requests draws, from its seed.
+
+use remediation_adapters::simulation::chance::SplitMix64;
 
 /// A generator whose whole sequence follows from its seed.
 #[derive(Clone, Debug)]
-pub(crate) struct Random(u64);
+pub(crate) struct Random(SplitMix64);
 
 impl Random {
     pub(crate) fn new(seed: u64) -> Self {
-        let mut random = Self(seed);
         // Neighbouring seeds begin far apart.
-        Self(random.number() ^ seed.rotate_left(32))
+        let first = SplitMix64::new(seed).number();
+        Self(SplitMix64::new(first ^ seed.rotate_left(32)))
     }
 
     pub(crate) fn number(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        self.0.number()
     }
 
     /// From 0 to `bound` - 1; `bound` is more than 0.

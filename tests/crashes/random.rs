@@ -1,32 +1,30 @@
-//! Random numbers from a seed: splitmix64, so that no crate is needed for thirty lines.
+//! What a run draws, from its seed.
 
 use std::time::Duration;
 
+use remediation_adapters::simulation::chance::SplitMix64;
+
 /// A sequence of numbers that its seed decides.
 #[derive(Clone, Debug)]
-pub(crate) struct Random(u64);
+pub(crate) struct Random(SplitMix64);
 
 impl Random {
     pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
+        Self(SplitMix64::new(seed))
     }
 
     /// A sequence of its own for a part of the run, so that one part's draws do not move another's.
     pub(crate) fn fork(&self, part: &str) -> Self {
-        let mixed = part.bytes().fold(self.0, |mixed, byte| {
+        let mixed = part.bytes().fold(self.0.state(), |mixed, byte| {
             mixed.wrapping_mul(31).wrapping_add(u64::from(byte))
         });
-        let mut fork = Self(mixed);
+        let mut fork = Self::new(mixed);
         fork.next();
         fork
     }
 
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        self.0.number()
     }
 
     /// A number below `bound`; 0 where that is 0.

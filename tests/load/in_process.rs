@@ -11,12 +11,12 @@ use kube::api::{Api, DynamicObject, PostParams};
 use kube::runtime::watcher;
 use remediation_adapters::clock;
 use remediation_adapters::kubernetes::api::request_resource;
-use remediation_adapters::kubernetes::crd;
 use remediation_adapters::kubernetes::operator::{Operator, OperatorSettings};
 use remediation_adapters::simulation::api_server::{
     ApiServer, Intercept, Interceptor, Options, RequestInfo, SystemClock,
 };
 use remediation_adapters::simulation::children::{self, Children, Scripts};
+use remediation_adapters::simulation::install_definitions;
 use remediation_adapters::telemetry::Metrics;
 use serde_json::json;
 
@@ -59,12 +59,7 @@ impl Interceptor for Recorder {
 pub(crate) async fn run(count: usize, rate: f64) -> Result<Vec<Write>> {
     let server = ApiServer::new(Options::new(Arc::new(SystemClock), 1));
     let client = server.client();
-    let definitions = Api::all(client.clone());
-    for definition in crd::all() {
-        definitions
-            .create(&PostParams::default(), &definition)
-            .await?;
-    }
+    install_definitions(&client).await?;
     let mut namespace = Namespace::default();
     namespace.metadata.name = Some(NAMESPACE.to_owned());
     Api::all(client.clone())

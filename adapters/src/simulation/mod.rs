@@ -4,6 +4,10 @@
 
 pub mod api_server;
 mod board;
+pub mod chance;
 pub mod children;
+mod definitions;
 pub mod promises;
 pub mod run;
+
+pub use definitions::install_definitions;

@@ -8,12 +8,12 @@ use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams
 use kube::core::ApiResource;
 use remediation_adapters::clock::SteadyClock;
 use remediation_adapters::kubernetes::api::{api_resource, request_resource};
-use remediation_adapters::kubernetes::crd;
 use remediation_adapters::kubernetes::operator::{Operator, OperatorSettings};
 use remediation_adapters::simulation::api_server::{
     self, ApiServer, CommitObserver, Options, TokioClock,
 };
 use remediation_adapters::simulation::children::{self, Children, Script, Scripts};
+use remediation_adapters::simulation::install_definitions;
 use remediation_adapters::simulation::promises::{Commit, Ending};
 use remediation_adapters::telemetry::Metrics;
 use remediation_core::kind::ChildKind;
@@ -56,13 +56,7 @@ impl Cluster {
         let clock = Arc::new(TokioClock::starting_at(start));
         let server = ApiServer::new(Options::new(clock.clone(), 11));
         let client = server.client();
-        let definitions = Api::all(client.clone());
-        for definition in crd::all() {
-            definitions
-                .create(&PostParams::default(), &definition)
-                .await
-                .unwrap();
-        }
+        install_definitions(&client).await.unwrap();
         server.spawn_garbage_collector(Duration::from_millis(500));
         let recorder = Arc::new(Recorder::default());
         server.set_commit_observer(Some(recorder.clone()));

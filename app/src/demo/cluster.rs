@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use remediation_adapters::kubernetes::api::{api_resource, request_resource};
-use remediation_adapters::kubernetes::crd;
 use remediation_adapters::simulation::api_server::{
     ApiServer, Intercept, Interceptor, Options, RequestInfo, SystemClock,
 };
 use remediation_adapters::simulation::children::{self, Children};
+use remediation_adapters::simulation::install_definitions;
 use remediation_core::kind::{ChildKind, REQUEST_PLURAL};
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -40,12 +40,7 @@ impl Cluster {
         let clock = Arc::new(SystemClock);
         let server = ApiServer::new(Options::new(clock.clone(), 1));
         let client = server.client();
-        let definitions = Api::all(client.clone());
-        for definition in crd::all() {
-            definitions
-                .create(&PostParams::default(), &definition)
-                .await?;
-        }
+        install_definitions(&client).await?;
         let namespaces: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(client.clone());
         let namespace = serde_json::from_value(json!({ "metadata": { "name": NAMESPACE } }))
             .map_err(kube::Error::SerdeError)?;

@@ -7,11 +7,11 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, PostParams};
 use kube::{Client, ResourceExt};
 use remediation_adapters::clock;
-use remediation_adapters::kubernetes::crd;
 use remediation_adapters::kubernetes::operator::{Operator, OperatorSettings};
 use remediation_adapters::simulation::api_server::{
     ApiServer, Options, RequestOutcome, SystemClock,
 };
+use remediation_adapters::simulation::install_definitions;
 use remediation_adapters::telemetry::Metrics;
 use tokio::task::JoinHandle;
 
@@ -35,10 +35,7 @@ impl Simulated {
     pub(super) async fn start(scenario: &str) -> Result<(Self, Client, String)> {
         let server = ApiServer::new(Options::new(Arc::new(SystemClock), 1));
         let client = server.client();
-        let crds = Api::all(client.clone());
-        for definition in crd::all() {
-            crds.create(&PostParams::default(), &definition).await?;
-        }
+        install_definitions(&client).await?;
         let namespace = scenario
             .replace('_', "-")
             .chars()

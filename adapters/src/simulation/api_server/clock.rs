@@ -2,6 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::simulation::chance::SplitMix64;
+
 /// Tells the time that goes into `creationTimestamp` and `deletionTimestamp`.
 pub trait Clock: Send + Sync {
     /// The time now; objects carry it in whole seconds.
@@ -56,21 +58,19 @@ pub(crate) fn whole_seconds(time: Timestamp) -> String {
 /// UIDs in the form of a random UUID, from a seed and a counter.
 #[derive(Debug)]
 pub(crate) struct UidSource {
-    state: u64,
+    sequence: SplitMix64,
 }
 
 impl UidSource {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { state: seed }
+        Self {
+            sequence: SplitMix64::new(seed),
+        }
     }
 
-    /// SplitMix64: every number of the seed's sequence is another one, so no UID comes twice.
+    /// Every number of the seed's sequence is another one, so no UID comes twice.
     pub(crate) fn next_number(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.state;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        self.sequence.number()
     }
 
     pub(crate) fn next(&mut self) -> String {

@@ -200,8 +200,7 @@ impl<'a> Cluster<'a> {
                     return;
                 };
                 self.troubles.spawn(async move {
-                    tokio::time::sleep(millis(at_ms)).await;
-                    reached();
+                    due(at_ms, reached).await;
                     stop.send(down_ms).ok();
                 });
             }
@@ -235,8 +234,7 @@ impl<'a> Cluster<'a> {
                     return;
                 };
                 self.troubles.spawn(async move {
-                    tokio::time::sleep(millis(at_ms)).await;
-                    reached();
+                    due(at_ms, reached).await;
                     clock.set(by_ms);
                 });
             }
@@ -249,8 +247,7 @@ impl<'a> Cluster<'a> {
                     return;
                 };
                 self.troubles.spawn(async move {
-                    tokio::time::sleep(millis(at_ms)).await;
-                    reached();
+                    due(at_ms, reached).await;
                     clock.freeze();
                     tokio::time::sleep(millis(for_ms)).await;
                     clock.thaw();
@@ -258,8 +255,7 @@ impl<'a> Cluster<'a> {
             }
             Trouble::Cut { at_ms, compact } => {
                 self.troubles.spawn(async move {
-                    tokio::time::sleep(millis(at_ms)).await;
-                    reached();
+                    due(at_ms, reached).await;
                     if compact {
                         server.compact();
                     }
@@ -274,8 +270,7 @@ impl<'a> Cluster<'a> {
             } => {
                 let group = group(&plural);
                 self.troubles.spawn(async move {
-                    tokio::time::sleep(millis(at_ms)).await;
-                    reached();
+                    due(at_ms, reached).await;
                     server.hold_watches(group, &plural);
                     tokio::time::sleep(millis(for_ms)).await;
                     if compact {
@@ -286,8 +281,7 @@ impl<'a> Cluster<'a> {
             }
             Trouble::Outage { at_ms, for_ms } => {
                 self.troubles.spawn(async move {
-                    tokio::time::sleep(millis(at_ms)).await;
-                    reached();
+                    due(at_ms, reached).await;
                     faults.outage(true);
                     server.disconnect_watches();
                     tokio::time::sleep(millis(for_ms)).await;
@@ -308,8 +302,7 @@ impl<'a> Cluster<'a> {
             Trouble::Namespace { at_ms } => {
                 let hand = self.hand.clone();
                 self.troubles.spawn(async move {
-                    tokio::time::sleep(millis(at_ms)).await;
-                    reached();
+                    due(at_ms, reached).await;
                     let path = format!("/api/v1/namespaces/{}", super::hand::NAMESPACE);
                     hand.send("DELETE", &path, &serde_json::Value::Null);
                 });
@@ -343,8 +336,7 @@ impl<'a> Cluster<'a> {
                     return;
                 };
                 self.troubles.spawn(async move {
-                    tokio::time::sleep(millis(at_ms)).await;
-                    reached();
+                    due(at_ms, reached).await;
                     other.store(true, Ordering::Relaxed);
                     stop.send(0).ok();
                 });
@@ -469,6 +461,12 @@ impl<'a> Cluster<'a> {
             lasted_ms: u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX),
         }
     }
+}
+
+/// Waits until a trouble is due, and counts it as reached.
+async fn due(at_ms: u64, reached: impl FnOnce()) {
+    tokio::time::sleep(Duration::from_millis(at_ms)).await;
+    reached();
 }
 
 /// The garbage collector, and the controllers of namespaces and definitions.

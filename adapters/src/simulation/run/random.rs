@@ -1,23 +1,21 @@
-//! The one source of chance of a simulation: SplitMix64, from the seed.
+//! What a simulation draws, from the seed.
+
+use crate::simulation::chance::SplitMix64;
 
 /// A sequence of numbers that its seed determines.
 #[derive(Clone, Debug)]
-pub(super) struct Random(u64);
+pub(super) struct Random(SplitMix64);
 
 impl Random {
     pub(super) fn new(seed: u64) -> Self {
         // Seeds that lie side by side begin far apart.
-        let mut random = Self(seed ^ 0x5851_f42d_4c95_7f2d);
+        let mut random = Self(SplitMix64::new(seed ^ 0x5851_f42d_4c95_7f2d));
         random.next();
         random
     }
 
     pub(super) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        self.0.number()
     }
 
     /// From `low` to `high`, both included.

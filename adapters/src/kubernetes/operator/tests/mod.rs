@@ -18,10 +18,10 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::clock::SteadyClock;
 use crate::kubernetes::api::{self, RemediationRequest};
-use crate::kubernetes::crd;
 use crate::simulation::api_server::{
     ApiServer, Intercept, Interceptor, Options, Refusal, RequestInfo, TokioClock,
 };
+use crate::simulation::install_definitions;
 use crate::telemetry::http::Probe;
 
 fn start() -> Timestamp {
@@ -46,12 +46,7 @@ impl World {
     async fn new() -> Self {
         let server = ApiServer::new(Options::new(Arc::new(TokioClock::starting_at(start())), 7));
         let client = server.client();
-        let crds = Api::all(client.clone());
-        for definition in crd::all() {
-            crds.create(&PostParams::default(), &definition)
-                .await
-                .unwrap();
-        }
+        install_definitions(&client).await.unwrap();
         server.spawn_garbage_collector(Duration::from_secs(1));
         server.clear_requests();
         Self {
