@@ -1,14 +1,28 @@
 //! What broke a promise once, as small as it became.
 
+use std::time::Duration;
+
+use remediation_adapters::simulation::children::{Quirk, Stage};
 use remediation_adapters::simulation::run::points::{Reference, references};
 use remediation_adapters::simulation::run::{
     CallFault, Deed, Options, Plan, Report, Stream, Trouble, When, run,
 };
 
+fn life(name: &str) -> Reference {
+    let mut all = references().into_iter();
+    all.find(|reference| reference.name == name).unwrap()
+}
+
+/// The life of one step with the limits that requests are drawn with: 30 s for what comes before the execution.
+fn with_short_limits() -> Plan {
+    let mut plan = life("one step").plan;
+    plan.requests[0].spec.timeouts = None;
+    plan
+}
+
 /// One of the reference lives, with these troubles; nothing may break.
 fn with(name: &str, troubles: Vec<Trouble>) -> (Reference, Report) {
-    let mut all = references().into_iter();
-    let reference = all.find(|reference| reference.name == name).unwrap();
+    let reference = life(name);
     let plan = Plan {
         troubles,
         ..reference.plan.clone()
@@ -93,4 +107,52 @@ fn a_hand_that_takes_a_reference_away_as_its_executor_looks_breaks_nothing() {
             );
         }
     }
+}
+
+#[test]
+fn what_a_newer_build_wrote_outlives_the_end_of_an_older_definition() {
+    let older = Trouble::OlderDefinition { until_ms: 1_200 };
+    let newer = person(When::At(700), Deed::NewerStatus);
+    let (_, report) = with("a plan", vec![older, newer]);
+    assert!(report.reach.troubles.contains_key("Person NewerStatus"));
+}
+
+#[test]
+fn a_workflow_that_goes_back_to_pending_does_not_start_again() {
+    let mut plan = with_short_limits();
+    plan.requests[0].script.executed_by_orchestrator = false;
+    plan.requests[0].script.planning = Stage {
+        quirks: vec![Quirk::Regresses],
+        ..Stage::lasting(Duration::from_secs(45))
+    };
+    let report = run(&plan, &Options::default());
+    assert_eq!(report.broken, [], "S4");
+    assert_eq!(report.ends["r0"].reason, "PhaseTimeout");
+}
+
+#[test]
+fn what_waits_in_a_namespace_that_goes_may_time_out() {
+    let late = Trouble::Garbage { late_ms: 90_000 };
+    let mut plan = with_short_limits();
+    plan.requests[0].script.processing = Stage::lasting(Duration::from_secs(3));
+    plan.troubles = vec![late, Trouble::Namespace { at_ms: 2_000 }];
+    let report = run(&plan, &Options::default());
+    assert_eq!(report.broken, [], "S11");
+    assert_eq!(report.ends["r0"].reason, "PhaseTimeout");
+}
+
+#[test]
+fn a_pause_in_which_the_clock_leaps_counts_as_long_as_it_says() {
+    let leap = Trouble::Clock {
+        replica: 0,
+        at_ms: 4_000,
+        by_ms: 90_000_000,
+    };
+    let pause = person(When::At(300), Deed::Suspend(20_000));
+    let mut plan = life("one step").plan;
+    plan.requests[0].script.processing = Stage::ignored();
+    plan.troubles = vec![pause, leap];
+    let report = run(&plan, &Options::default());
+    assert_eq!(report.broken, [], "S34, L2");
+    assert_eq!(report.ends["r0"].phase, "Processing");
 }

@@ -47,6 +47,7 @@ pub struct Promises {
     children: BTreeMap<String, Child>,
     faults: u32,
     last_fault: Option<Timestamp>,
+    namespace_ends: bool,
 }
 
 /// No finalizer of ours stands between a request and its deletion.
@@ -67,6 +68,12 @@ impl Promises {
     pub fn fault(&mut self, at: Timestamp) {
         self.faults = self.faults.saturating_add(1);
         self.last_fault = self.last_fault.max(Some(at));
+    }
+
+    /// From now on nothing can be created: the namespace is being deleted. What waits for a creation runs into its deadline,
+    /// and nobody is told why, because the request is about to go as well.
+    pub fn namespace_ends(&mut self) {
+        self.namespace_ends = true;
     }
 
     /// Takes the next committed write, and says what it breaks.
@@ -173,6 +180,7 @@ impl Promises {
             children: &self.children,
             expectations: &self.expectations,
             last_fault: self.last_fault,
+            namespace_ends: self.namespace_ends,
         }
     }
 
@@ -212,10 +220,8 @@ impl Promises {
             );
         } else if let (Some(request), Some(after), true) = (request, &commit.after, kind.executes())
         {
-            let idle = |word: &str| matches!(word, "" | "Pending");
-            let word = read::text(after, &["status", "phase"]).unwrap_or_default();
-            if self.expectations.contract && idle(known.phase()) && !idle(word) && word != "Failed"
-            {
+            let phase = read::text(after, &["status", "phase"]).unwrap_or_default();
+            if self.expectations.contract && !known.started && state::has_started(phase) {
                 touch::check_start(
                     known,
                     after,

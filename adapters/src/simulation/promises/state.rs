@@ -171,6 +171,8 @@ pub(super) struct Child {
     pub(super) request: Option<String>,
     pub(super) deleting: Option<Timestamp>,
     pub(super) gone: Option<Timestamp>,
+    /// Whether an execution ever said that it began.
+    pub(super) started: bool,
     /// When it first said what leads on: Completed, Ready; of a workflow also that it executes.
     pub(super) led: Option<Timestamp>,
     /// When it first said Completed (an analysis: Ready).
@@ -200,6 +202,7 @@ impl Child {
             request: request.map(str::to_owned),
             deleting: None,
             gone: None,
+            started: false,
             led: None,
             succeeded: None,
             failed: None,
@@ -227,6 +230,7 @@ impl Child {
             return;
         }
         let phase = text(image, &["status", "phase"]).unwrap_or_default();
+        self.started |= self.kind.executes() && has_started(phase);
         let decision = text(image, &["status", "approval", "decision"]).unwrap_or_default();
         let (leads, succeeds) = match self.kind {
             ChildKind::AIAnalysis => {
@@ -267,6 +271,11 @@ impl Child {
             Some((found, image))
         })
     }
+}
+
+/// Whether an execution that reports this phase has begun. One that fails may never have.
+pub(super) fn has_started(phase: &str) -> bool {
+    !matches!(phase, "" | "Pending" | "Failed")
 }
 
 /// Keeps when something began to hold.

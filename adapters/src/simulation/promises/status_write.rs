@@ -54,6 +54,7 @@ pub(super) struct StatusWrite<'a> {
     pub(super) children: &'a BTreeMap<String, Child>,
     pub(super) expectations: &'a Expectations,
     pub(super) last_fault: Option<Timestamp>,
+    pub(super) namespace_ends: bool,
 }
 
 impl StatusWrite<'_> {

@@ -248,10 +248,11 @@ fn check_child_in_time(write: &StatusWrite<'_>, reason: &str, found: &mut Findin
         | ChildKind::NotificationRequest => true,
     };
     // What could not be created yet is told by the condition, and the clock runs on.
-    let troubled = !matches!(
-        before.condition("Reconciling"),
-        None | Some((_, "" | "InProgress" | "ChildNeverStarted" | "UnknownPhase"))
-    );
+    let troubled = write.namespace_ends
+        || !matches!(
+            before.condition("Reconciling"),
+            None | Some((_, "" | "InProgress" | "ChildNeverStarted" | "UnknownPhase"))
+        );
     let disturbed = write.last_fault >= child.succeeded;
     let seen = child
         .succeeded

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use remediation_core::kind::{ChildKind, REQUEST_GROUP, REQUEST_PLURAL};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::hand::Hand;
 use crate::simulation::board::Board;
@@ -35,16 +35,18 @@ impl Definitions {
     /// Takes fields out of the definition of the requests. Whoever awaits the rest puts them in again.
     pub(super) fn make_older(self, until_ms: u64) -> impl Future<Output = ()> {
         let path = path(REQUEST_PLURAL, REQUEST_GROUP);
-        let (_, definition) = self.hand.send("GET", &path, &Value::Null);
-        let mut older = definition.clone();
-        if let Some(fields) = status_schema(&mut older)["properties"].as_object_mut() {
-            fields.retain(|field, _| !LATER_FIELDS.contains(&field.as_str()));
-        }
-        self.hand.send("PUT", &path, &older);
+        let (_, mut definition) = self.hand.send("GET", &path, &Value::Null);
+        let fields = status_fields(&mut definition);
+        let taken = LATER_FIELDS.map(|field| (field, fields.remove(field)));
+        self.hand.send("PUT", &path, &definition);
         async move {
             self.until(until_ms).await;
+            // A newer build may have installed its own definition meanwhile, which stays.
             let (_, mut newest) = self.hand.send("GET", &path, &Value::Null);
-            newest["spec"] = definition["spec"].clone();
+            let fields = status_fields(&mut newest);
+            for (field, schema) in taken {
+                fields.extend(schema.map(|schema| (field.to_owned(), schema)));
+            }
             self.hand.send("PUT", &path, &newest);
         }
     }
@@ -68,6 +70,12 @@ pub(super) fn make_newer(hand: &Hand) {
 
 fn path(plural: &str, group: &str) -> String {
     format!("{DEFINITIONS}/{plural}.{group}")
+}
+
+fn status_fields(definition: &mut Value) -> &mut Map<String, Value> {
+    status_schema(definition)["properties"]
+        .as_object_mut()
+        .expect("the definition of the requests has a status with fields")
 }
 
 fn status_schema(definition: &mut Value) -> &mut Value {

@@ -138,7 +138,7 @@ pub(super) fn unjudged(
     for request in left {
         let name = request["metadata"]["name"].as_str().unwrap_or_default();
         let ended = request["status"]["completionTime"].is_string();
-        let waits = request["spec"]["suspend"] == true;
+        let waits = request["spec"]["suspend"] == true || is_due_later(request, now);
         if !ended && !waits && !ending.refused.statuses {
             let phase = &request["status"]["phase"];
             let story = format!("it never ended: its phase is still {phase}");
@@ -155,4 +155,13 @@ pub(super) fn unjudged(
         violation(Promise::S31, "", format!("{panics} passes panicked"));
     }
     broken
+}
+
+/// Whether its deadline lies ahead: where a clock leaps while a request is suspended, the pause and with it every deadline
+/// is that much longer (S34), and the run is over before.
+fn is_due_later(request: &Value, now: Timestamp) -> bool {
+    let deadline = request["status"]["nextDeadline"].as_str();
+    deadline
+        .and_then(|deadline| deadline.parse::<Timestamp>().ok())
+        .is_some_and(|deadline| deadline > now)
 }

@@ -193,6 +193,15 @@ impl State {
         }
     }
 
+    fn judge_namespace(&mut self, commit: &Commit) {
+        let ends = |object: &Value| object["metadata"]["deletionTimestamp"].is_string();
+        if let Some(promises) = &mut self.promises
+            && commit.after.as_deref().is_some_and(ends)
+        {
+            promises.namespace_ends();
+        }
+    }
+
     /// Nobody may be left without being told how a request ended, unless its status says why.
     fn is_told(&mut self, commit: &Commit) {
         let (Some(after), true) = (&commit.after, self.promises.is_some()) else {
@@ -274,6 +283,9 @@ impl CommitObserver for Witness {
             return;
         }
         state.last_commit = Some(commit.at);
+        if &*commit.plural == "namespaces" {
+            state.judge_namespace(&commit);
+        }
         state.judge(&commit);
         state.is_told(&commit);
         let shown = commit.after.as_deref().or(commit.before.as_deref());
