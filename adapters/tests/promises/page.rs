@@ -71,22 +71,35 @@ came from what was recorded, and each case is a test now:
 
 ## The table
 
+A layer that checks a promise is marked; the head says how much of it the ordinary test run takes. Campaigns take more:
+[reliability.md](../reliability.md). What the simulation's runs reached, phase by phase, is on a page of its own:
+[reached.md](reached.md).
+
 ";
 
 #[test]
 fn the_committed_page_of_promises_is_current() {
     let mut page = INTRODUCTION.to_owned();
-    page.push_str(
-        "| | Promise | Shown by | Canary, or what shows it instead |\n|---|---|---|---|\n",
-    );
+    let heads = Layer::ALL.map(|layer| format!("{}: {}", layer.word(), layer.cases()));
+    let heads = heads.join(" | ");
+    let marks = ":-:|".repeat(Layer::ALL.len());
+    page.push_str(&format!(
+        "| | Promise | {heads} | Canary, or what shows it instead |\n|---|---|{marks}---|\n"
+    ));
     for entry in TABLE {
-        let layers: Vec<&str> = entry.layers.iter().map(|layer| layer.word()).collect();
+        let layers = Layer::ALL.map(|layer| {
+            if entry.layers.contains(&layer) {
+                "✓"
+            } else {
+                ""
+            }
+        });
         let shown = match entry.shown {
             Shown::ByHistory(canary) => format!("`{canary}`"),
             Shown::Elsewhere(why) => format!("no history shows it: {why}"),
             Shown::NotBuilt => "what it is about is not built yet".to_owned(),
         };
-        let layers = layers.join(", ");
+        let layers = layers.join(" | ");
         page.push_str(&format!(
             "| {} | {} | {layers} | {shown} |\n",
             entry.promise, entry.statement

@@ -6,6 +6,7 @@ mod canaries;
 mod determinism;
 mod every_fault;
 mod found;
+mod reached;
 mod seeds;
 
 use std::sync::Mutex;

@@ -1,0 +1,91 @@
+//! The page docs/reliability/reached.md: what the test run's seeds reached, and how often.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use remediation_adapters::simulation::run::Reach;
+
+const INTRODUCTION: &str = "# What the simulation reaches
+
+This page is written by the run of the ten thousand seeds that every test run makes (seeds 0 to 9,999), and that run fails if it
+is not current: `UPDATE=1 cargo test -p remediation-adapters --features simulation --test simulation seeds` renews it.
+`remediation-orchestrator simulate --seeds 0..10000 --output json` counts the same. What a run must have reached stands in
+`adapters/tests/simulation/seeds.rs`; [simulation.md](simulation.md) says what each sort of trouble is.
+
+";
+
+/// How the columns of the faults are called, and the phases that they hold.
+const COLUMNS: [(&str, &[&str]); 7] = [
+    ("none", &["none"]),
+    ("Pending, Initializing", &["Pending", "Initializing"]),
+    ("Processing", &["Processing"]),
+    ("Analyzing", &["Analyzing"]),
+    ("WorkflowPlanning", &["WorkflowPlanning"]),
+    ("Executing", &["Executing"]),
+    ("ended", &["Completed", "Failed"]),
+];
+
+/// The page, if so many seeds reached this.
+pub(crate) fn page(reach: &Reach) -> String {
+    let mut page = INTRODUCTION.to_owned();
+    page.push_str(
+        "## Faults and people, by the phase of the request that they met\n\n\
+         The phase is that of the request that a call or a person is about, else that of the first request; *none* where there is no\n\
+         request yet or any more. A phase that a hand invented is left out.\n\n",
+    );
+    let heads: Vec<&str> = COLUMNS.iter().map(|(head, _)| *head).collect();
+    let _ = writeln!(page, "| | {} |", heads.join(" | "));
+    let _ = writeln!(page, "|---|{}", "--:|".repeat(COLUMNS.len()));
+    for (sort, phases) in &reach.troubles {
+        let count = |words: &[&str]| -> u64 {
+            let counts = words.iter().filter_map(|word| phases.get(*word));
+            counts.sum()
+        };
+        let cells: Vec<String> = COLUMNS
+            .iter()
+            .map(|(_, words)| shown(count(words)))
+            .collect();
+        let _ = writeln!(page, "| {sort} | {} |", cells.join(" | "));
+    }
+    counted(&mut page, "Transitions", "", &reach.transitions);
+    counted(
+        &mut page,
+        "Reasons of failures",
+        "Those that children and hands invent are among them.\n\n",
+        &reach.reasons,
+    );
+    counted(
+        &mut page,
+        "Errors that the operators met, by category",
+        "",
+        &reach.categories,
+    );
+    page
+}
+
+fn counted(page: &mut String, title: &str, note: &str, counts: &BTreeMap<String, u64>) {
+    let _ = writeln!(page, "\n## {title}\n\n{note}| | times |\n|---|--:|");
+    for (what, count) in counts {
+        let _ = writeln!(page, "| {what} | {} |", shown(*count));
+    }
+}
+
+/// Nothing for what never happened, so that the eye finds it.
+fn shown(count: u64) -> String {
+    match count {
+        0 => String::new(),
+        count => count.to_string(),
+    }
+}
+
+/// Renews the committed page where that is asked for, and asks whether it is this one.
+pub(crate) fn is_current(page: &str) -> bool {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../docs/reliability/reached.md"
+    );
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(path, page).unwrap();
+    }
+    std::fs::read_to_string(path).unwrap_or_default() == page
+}
