@@ -40,7 +40,7 @@ pub(crate) fn main(args: &SimulateArgs) -> Result<(), Failure> {
         return points::main(args);
     }
     if let (Some(seed), true) = (args.seed, args.print) {
-        return print(&run(&plan(args, seed), &written_down()).trace);
+        return print_run(args, seed);
     }
     let (from, to) = match (args.seeds, args.seed) {
         (Some(Seeds { from, to }), _) => (from, to),
@@ -72,6 +72,15 @@ fn plan(args: &SimulateArgs, seed: u64) -> Plan {
         plan.troubles.clear();
     }
     plan
+}
+
+/// Prints everything that happens in one run.
+fn print_run(args: &SimulateArgs, seed: u64) -> Result<(), Failure> {
+    let report = run(&plan(args, seed), &written_down());
+    print(&report.trace)?;
+    report.broken.first().map_or(Ok(()), |violation| {
+        Err(Failure::Check(format!("seed {seed}: {violation}")))
+    })
 }
 
 /// Runs a trace again.
