@@ -87,6 +87,26 @@ const EVERYWHERE: [&str; 56] = [
     "Webhook",
 ];
 
+/// Reasons for which requests must have failed.
+const REASONS: [&str; 16] = [
+    "AIAnalysisFailed",
+    "AnalysisRejected",
+    "ApprovalExpired",
+    "ChildDeleted",
+    "ChildNeverStarted",
+    "Invalid",
+    "InvalidPlan",
+    "InvalidTargetingData",
+    "KubernetesExecutionFailed",
+    "NameConflict",
+    "NoRecommendation",
+    "OutOfMemory",
+    "OverallTimeout",
+    "PhaseTimeout",
+    "RemediationProcessingFailed",
+    "WorkflowExecutionFailed",
+];
+
 /// Sorts of trouble that must have happened at all.
 const SOMEWHERE: [&str; 9] = [
     "Crash in List Applied",
@@ -110,7 +130,7 @@ const RARE: [&str; 6] = [
     "Every delete ServerError",
     "Every get ",
 ];
-/// With so many seeds everything must have happened in every phase.
+/// With so many seeds everything must have happened in every phase, and for every reason.
 const MANY: usize = 10_000;
 /// With fewer than this it is not asked what was reached.
 const ENOUGH: usize = 1_000;
@@ -165,6 +185,11 @@ fn unreached(reach: &Reach, in_every_phase: bool) -> Vec<String> {
             missing.push((*sort).to_owned());
         }
     }
+    for reason in REASONS.iter().filter(|_| in_every_phase) {
+        if !reach.reasons.contains_key(*reason) {
+            missing.push(format!("reason {reason}"));
+        }
+    }
     for beginning in RARE.iter().filter(|_| in_every_phase) {
         if !reach
             .troubles
@@ -190,6 +215,6 @@ fn unreached(reach: &Reach, in_every_phase: bool) -> Vec<String> {
 fn what_was_never_reached_is_named() {
     let always = TRANSITIONS.len() + EVERYWHERE.len() + SOMEWHERE.len() + 6;
     assert_eq!(unreached(&Reach::default(), false).len(), always);
-    let with_many = always + EVERYWHERE.len() * PHASES.len() + RARE.len();
+    let with_many = always + EVERYWHERE.len() * PHASES.len() + REASONS.len() + RARE.len();
     assert_eq!(unreached(&Reach::default(), true).len(), with_many);
 }

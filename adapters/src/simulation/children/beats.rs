@@ -99,6 +99,14 @@ fn workflow(script: &Script) -> Vec<Beat> {
     if script.planning.outcome != Outcome::Succeed {
         return beats;
     }
+    if script.planning.quirks.contains(&Quirk::Replans) && !script.steps.is_empty() {
+        let mut other = plan(script);
+        other["steps"][0]["action"] = json!("RestartPod");
+        beats.extend([
+            Beat::Wait(Duration::from_millis(300)),
+            Beat::Write(json!({ "plan": other })),
+        ]);
+    }
     let done = json!({ "phase": "Completed", "stepsCompleted": steps });
     if script.executed_by_orchestrator {
         beats.push(Beat::CountSteps(steps));
@@ -245,7 +253,7 @@ fn before_the_end(quirk: Quirk, words: &[Value]) -> Vec<Beat> {
             "message": "\u{202e}\u{0}".repeat(10_000), "reason": "not one word \u{1f525}",
             "surprise": { "deep": [[[{}]]] }, "stepsCompleted": -7, "confidence": 12,
         }))],
-        Quirk::Regresses | Quirk::Turns | Quirk::Eager => Vec::new(),
+        Quirk::Regresses | Quirk::Turns | Quirk::Replans | Quirk::Eager => Vec::new(),
     }
 }
 
@@ -256,7 +264,7 @@ fn after_the_end(quirk: Quirk) -> Option<Value> {
         Quirk::Turns => Some(
             json!({ "phase": "Failed", "reason": "ChangedItsMind", "message": "it was no success after all" }),
         ),
-        Quirk::Flaps | Quirk::Busy(_) | Quirk::Odd | Quirk::Eager => None,
+        Quirk::Flaps | Quirk::Busy(_) | Quirk::Odd | Quirk::Replans | Quirk::Eager => None,
     }
 }
 
@@ -368,6 +376,32 @@ mod tests {
         assert!(beats.contains(&Beat::Write(
             json!({ "phase": "Completed", "stepsCompleted": 2 })
         )));
+    }
+
+    #[test]
+    fn a_workflow_may_publish_another_plan_while_the_first_is_carried_out() {
+        let planning = Stage {
+            quirks: vec![Quirk::Replans],
+            ..Stage::default()
+        };
+        let mut script = Script {
+            planning,
+            steps: vec![Step::default()],
+            ..Script::default()
+        };
+        let plans = |script: &Script| -> Vec<Value> {
+            let beats = of(ChildKind::WorkflowExecution, script, &Value::Null);
+            let plan = |beat: &Beat| match beat {
+                Beat::Write(status) => status.get("plan").cloned(),
+                Beat::Wait(_) | Beat::CountSteps(_) => None,
+            };
+            beats.iter().filter_map(plan).collect()
+        };
+        let published = plans(&script);
+        assert_eq!(published.len(), 2);
+        assert_ne!(published[0], published[1]);
+        script.steps.clear();
+        assert_eq!(plans(&script), [Value::Null], "there is nothing to change");
     }
 
     #[test]

@@ -76,18 +76,21 @@ pub enum Quirk {
     Regresses,
     /// After it completed it reports a failure.
     Turns,
+    /// It publishes another plan while the first one is carried out.
+    Replans,
     /// It executes without waiting to be named: a breach of the contract.
     Eager,
 }
 
 impl Quirk {
     /// All of them.
-    pub const ALL: [Quirk; 6] = [
+    pub const ALL: [Quirk; 7] = [
         Quirk::Flaps,
         Quirk::Busy(60),
         Quirk::Odd,
         Quirk::Regresses,
         Quirk::Turns,
+        Quirk::Replans,
         Quirk::Eager,
     ];
 }

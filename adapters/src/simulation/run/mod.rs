@@ -30,6 +30,7 @@ mod shrink;
 mod swarm;
 mod template;
 mod trace;
+mod unusual;
 mod webhook;
 mod witness;
 

@@ -8,6 +8,7 @@ use remediation_core::time::GoDuration;
 use super::hostile;
 use super::plan::{Asked, CallFault, Deed, InFlight, Plan, Stream, StreamFault, Trouble, When};
 use super::random::Random;
+use super::unusual;
 use crate::simulation::children::{Approval, Decision, Outcome, Quirk, Script, Stage, Step};
 
 impl Plan {
@@ -33,12 +34,13 @@ impl Plan {
         for _ in 0..sorts {
             add(&mut plan, &mut random);
         }
+        unusual::add(&mut plan, &mut random);
         plan
     }
 }
 
 /// A request without troubles, whose children do their work.
-fn asked(random: &mut Random, number: u64) -> Asked {
+pub(super) fn asked(random: &mut Random, number: u64) -> Asked {
     let timeouts = random.percent(30).then(|| Timeouts {
         overall: Some(format!("{}s", random.within(20, 120))),
         analyzing: random.percent(50).then(|| "8s".to_owned()),

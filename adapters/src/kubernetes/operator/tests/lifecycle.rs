@@ -249,6 +249,39 @@ async fn only_the_namespaces_that_were_named_are_looked_at() {
     operator.stop().await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn requests_of_one_name_in_two_namespaces_do_not_see_each_others_children() {
+    let here = World::new().await;
+    let there = World {
+        server: here.server.clone(),
+        client: Client::new(here.server.service(), "kube-system"),
+        clock: here.clock.clone(),
+    };
+    let operator = here.operator(OperatorSettings::default());
+    operator.synced().await;
+    here.ask("web", alert()).await;
+    there.ask("web", alert()).await;
+    here.reaches("web", Phase::Processing).await;
+    there.reaches("web", Phase::Processing).await;
+    let failed = json!({ "phase": "Failed", "reason": "NoData", "message": "nothing is known" });
+    there
+        .answer(ChildKind::RemediationProcessing, "web-processing", failed)
+        .await;
+    here.go_through("web").await;
+    let status = there.reaches("web", Phase::Failed).await;
+    assert_eq!(status.reason.as_deref(), Some("NoData"));
+    for (world, told) in [(&here, "success"), (&there, "escalation")] {
+        let notifications = world.children(ChildKind::NotificationRequest);
+        let notifications = notifications.list(&ListParams::default()).await.unwrap();
+        let types: Vec<&Value> = notifications
+            .iter()
+            .map(|told| &told.data["spec"]["type"])
+            .collect();
+        assert_eq!(types, [told]);
+    }
+    operator.stop().await;
+}
+
 impl World {
     async fn namespace_uid(&self) -> String {
         let namespaces: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(self.client.clone());
