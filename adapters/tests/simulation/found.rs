@@ -156,3 +156,20 @@ fn a_pause_in_which_the_clock_leaps_counts_as_long_as_it_says() {
     assert_eq!(report.broken, [], "S34, L2");
     assert_eq!(report.ends["r0"].phase, "Processing");
 }
+
+#[test]
+fn an_execution_of_a_plan_that_has_changed_since_was_right() {
+    let mut plan = life("one step").plan;
+    let planning = &mut plan.requests[0].script.planning;
+    planning.quirks = vec![Quirk::Replans];
+    plan.troubles = vec![Trouble::Calls {
+        verb: "create".to_owned(),
+        plural: "kubernetesexecutions".to_owned(),
+        fault: CallFault::Slow(4_000),
+        at_ms: 0,
+        for_ms: Some(60_000),
+    }];
+    let report = run(&plan, &Options::default());
+    assert_eq!(report.broken, [], "S26");
+    assert_eq!(report.ends["r0"].reason, "InvalidPlan");
+}

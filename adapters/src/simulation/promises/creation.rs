@@ -109,8 +109,20 @@ impl Creation<'_> {
             ));
         }
         let step = text(self.object, &["spec", "step"])?;
-        let (planned, _) = self.planned(step)?;
-        let missing = list(planned, &["dependsOn"])
+        // A plan that changed since may have been followed rightly.
+        let missing: Option<Vec<&str>> = self
+            .planned(step)
+            .map(|planned| self.missing(planned))
+            .collect();
+        let missing = *missing?.first()?;
+        Some(format!(
+            "step {step} needs step {missing}, which is not completed"
+        ))
+    }
+
+    /// The first step that this one waits for and that is not completed.
+    fn missing<'b>(&self, planned: &'b Value) -> Option<&'b str> {
+        list(planned, &["dependsOn"])
             .iter()
             .filter_map(Value::as_str)
             .find(|needed| {
@@ -121,15 +133,12 @@ impl Creation<'_> {
                 let recorded = |step: &Value| step["step"] == *needed && step["completed"] == true;
                 !self.of_kind(ChildKind::KubernetesExecution).any(done)
                     && !self.request.status().steps().iter().any(recorded)
-            })?;
-        Some(format!(
-            "step {step} needs step {missing}, which is not completed"
-        ))
+            })
     }
 
-    fn planned(&self, step: &str) -> Option<(&Value, &std::sync::Arc<Value>)> {
+    fn planned(&self, step: &str) -> impl Iterator<Item = &Value> {
         self.of_kind(ChildKind::WorkflowExecution)
-            .find_map(|workflow| workflow.planned_step(step))
+            .flat_map(move |workflow| workflow.planned_steps(step))
     }
 
     /// S3: the phase that this child is of was left long ago.
@@ -281,20 +290,15 @@ impl Creation<'_> {
 
     fn wrong_step(&self, spec: &Value) -> Option<String> {
         let step = text(spec, &["step"])?;
-        let Some((planned, _)) = self.planned(step) else {
+        let mut wrong = self.planned(step).map(|planned| unlike(spec, planned));
+        let Some(newest) = wrong.next() else {
             let any = self
                 .of_kind(ChildKind::WorkflowExecution)
                 .any(|w| !w.results.is_empty());
             return any.then(|| format!("no plan has a step {step}"));
         };
-        let (given, wanted) = (text(spec, &["action"]), text(planned, &["action"]));
-        if given.unwrap_or_default() != wanted.unwrap_or_default() {
-            return Some(format!(
-                "step {step} is to do {wanted:?}, its execution does {given:?}"
-            ));
-        }
-        if !same_map(spec.get("parameters"), planned.get("parameters")) {
-            return Some(format!("step {step} has other parameters than the plan"));
+        if newest.is_some() && wrong.all(|earlier| earlier.is_some()) {
+            return newest;
         }
         let status = self.request.status();
         let not_after = text(spec, &["notAfter"]).and_then(read::time)?;
@@ -303,6 +307,19 @@ impl Creation<'_> {
         (not_after > latest && !pausing)
             .then(|| format!("spec.notAfter is {not_after}, after the overall deadline {latest}"))
     }
+}
+
+/// In what an execution does something else than its step of a plan.
+fn unlike(spec: &Value, planned: &Value) -> Option<String> {
+    let step = text(spec, &["step"])?;
+    let (given, wanted) = (text(spec, &["action"]), text(planned, &["action"]));
+    if given.unwrap_or_default() != wanted.unwrap_or_default() {
+        return Some(format!(
+            "step {step} is to do {wanted:?}, its execution does {given:?}"
+        ));
+    }
+    let same = same_map(spec.get("parameters"), planned.get("parameters"));
+    (!same).then(|| format!("step {step} has other parameters than the plan"))
 }
 
 /// Whether two maps of texts are the same; what is no text is not copied, and an absent map is an empty one.

@@ -263,12 +263,11 @@ impl Child {
         }
     }
 
-    /// The plan that the orchestrator is to run, as a workflow published it at some time.
-    pub(super) fn planned_step(&self, step: &str) -> Option<(&Value, &Arc<Value>)> {
-        self.results.iter().rev().find_map(|image| {
+    /// This step of the plan that the orchestrator is to run, as a workflow published it, the newest first.
+    pub(super) fn planned_steps(&self, step: &str) -> impl Iterator<Item = &Value> {
+        self.results.iter().rev().filter_map(move |image| {
             let steps = list(image, &["status", "plan", "steps"]);
-            let found = steps.iter().find(|planned| planned["name"] == step)?;
-            Some((found, image))
+            steps.iter().find(|planned| planned["name"] == step)
         })
     }
 }
