@@ -38,6 +38,13 @@ impl std::fmt::Display for ChildKey {
     }
 }
 
+impl ChildKey {
+    /// What [`Children`] know it by: as it is shown, but made in one piece, since every look at a child makes one.
+    fn text(&self) -> KeyText {
+        [self.kind.name(), "/", &self.name].concat()
+    }
+}
+
 /// A child object as it was seen at one resource version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Child {
@@ -123,30 +130,30 @@ impl Children {
     /// The object under this name, whoever it belongs to.
     #[must_use]
     pub fn at(&self, key: &ChildKey) -> Option<&Child> {
-        self.seen.get(&key.to_string())
+        self.seen.get(&key.text())
     }
 
     /// Whether what is known of this name comes from the API server itself in this pass.
     #[must_use]
     pub fn is_live(&self, key: &ChildKey) -> bool {
-        self.live.contains(&key.to_string())
+        self.live.contains(&key.text())
     }
 
     /// Takes note of an object that a cache holds.
     pub fn cached(&mut self, child: Child) {
-        self.seen.insert(child.key.to_string(), child);
+        self.seen.insert(child.key.text(), child);
     }
 
     /// Takes note of an object that the API server answered with, in this pass.
     pub fn learn(&mut self, child: Child) {
-        let key = child.key.to_string();
+        let key = child.key.text();
         self.live.insert(key.clone());
         self.seen.insert(key, child);
     }
 
     /// Takes note of a live read that found nothing under this name.
     pub fn learn_absent(&mut self, key: &ChildKey) {
-        let key = key.to_string();
+        let key = key.text();
         self.seen.remove(&key);
         self.live.insert(key);
     }
@@ -162,7 +169,7 @@ impl FromIterator<Child> for Children {
     fn from_iter<I: IntoIterator<Item = Child>>(children: I) -> Self {
         let seen = children
             .into_iter()
-            .map(|child| (child.key.to_string(), child))
+            .map(|child| (child.key.text(), child))
             .collect();
         Self {
             seen,

@@ -254,7 +254,7 @@ impl<'a> Draft<'a> {
     ///
     /// While status cannot be written no notification is created: it is in no cache, so that every event would ask
     /// for it again.
-    pub(crate) fn conclude(mut self, view: &View<'_>, verdict: Verdict) -> Decision {
+    pub(crate) fn conclude(mut self, view: &View<'a>, verdict: Verdict) -> Decision {
         let mut actions = Vec::new();
         let mut after = Vec::new();
         let record = match verdict {
@@ -281,6 +281,9 @@ impl<'a> Draft<'a> {
         };
         if record {
             self.describe_progress(view);
+        }
+        self.wake_at_deadline();
+        if record {
             self.push_record(view, &mut actions, after);
         }
         housekeeping::push(view, &mut self, &mut actions);
@@ -292,10 +295,10 @@ impl<'a> Draft<'a> {
     }
 
     /// Turns the change into actions while the request is suspended: no wake-up, because resuming is an event.
-    pub(crate) fn conclude_paused(mut self, view: &View<'_>) -> Decision {
+    pub(crate) fn conclude_paused(mut self, view: &View<'a>) -> Decision {
         let mut actions = Vec::new();
         self.push_record(view, &mut actions, Vec::new());
-        actions.extend(self.wakes.iter().min().copied().map(Action::WakeAt));
+        self.push_wake(&mut actions);
         Decision {
             rule: self.rule,
             actions,
@@ -343,7 +346,8 @@ impl<'a> Draft<'a> {
         );
     }
 
-    fn push_record(&mut self, view: &View<'_>, actions: &mut Vec<Action>, after: Vec<Action>) {
+    /// Records the draft, which is empty from then on.
+    fn push_record(&mut self, view: &View<'a>, actions: &mut Vec<Action>, after: Vec<Action>) {
         let weight = weigh(view.status(), &self.status);
         if weight == Weight::Nothing || !self.may_try(view, &Errand::Record) {
             return;
@@ -356,7 +360,8 @@ impl<'a> Draft<'a> {
                 return self.wake_at(due.moment());
             }
         }
-        let mut status = self.status.clone().into_owned();
+        let recorded = Cow::Borrowed(view.status());
+        let mut status = std::mem::replace(&mut self.status, recorded).into_owned();
         status.observed_generation = Some(view.state.request.generation);
         actions.push(Action::Record(Box::new(Record {
             status,
@@ -370,16 +375,17 @@ impl<'a> Draft<'a> {
         actions.extend(after);
     }
 
-    fn push_wake(&mut self, actions: &mut Vec<Action>) {
+    fn wake_at_deadline(&mut self) {
         if !self.status.is_terminal() && !self.status.has_failed() {
             let phase = self.status.known_phase();
             if let Some(next) = deadline::next(&self.status, &self.policy, phase) {
                 self.wake_at(next.at.moment());
             }
         }
-        if let Some(first) = self.wakes.iter().min() {
-            actions.push(Action::WakeAt(*first));
-        }
+    }
+
+    fn push_wake(&self, actions: &mut Vec<Action>) {
+        actions.extend(self.wakes.iter().min().copied().map(Action::WakeAt));
     }
 }
 
@@ -407,6 +413,9 @@ enum Weight {
 fn weigh(recorded: &Status, draft: &Status) -> Weight {
     if recorded == draft {
         return Weight::Nothing;
+    }
+    if recorded.phase != draft.phase {
+        return Weight::Step;
     }
     let mut rest = draft.clone();
     for condition in &mut rest.conditions {

@@ -201,6 +201,9 @@ impl Body {
     }
 
     fn bounded(mut self) -> String {
+        if self.0.len() <= LONGEST_BODY / 2 {
+            return self.0;
+        }
         let mut size = 0;
         let end = self.0.char_indices().find_map(|(at, character)| {
             size += match character {

@@ -288,28 +288,27 @@ impl Status {
 pub fn merge_patch(from: &Status, to: &Status) -> Value {
     // A status is a plain tree of structs with string keys: serialising one cannot fail.
     let tree = |status: &Status| serde_json::to_value(status).unwrap_or_default();
-    difference(&tree(from), &tree(to))
+    difference(tree(from), tree(to))
 }
 
-fn difference(from: &Value, to: &Value) -> Value {
-    let (Value::Object(from), Value::Object(to)) = (from, to) else {
-        return to.clone();
+fn difference(from: Value, to: Value) -> Value {
+    let (mut from, to) = match (from, to) {
+        (Value::Object(from), Value::Object(to)) => (from, to),
+        (_, to) => return to,
     };
     let mut patch = Map::new();
     for (key, value) in to {
-        match from.get(key) {
+        match from.remove(&key) {
             Some(old) if old == value => {}
             Some(old @ Value::Object(_)) => {
-                patch.insert(key.clone(), difference(old, value));
+                patch.insert(key, difference(old, value));
             }
             Some(_) | None => {
-                patch.insert(key.clone(), value.clone());
+                patch.insert(key, value);
             }
         }
     }
-    for key in from.keys().filter(|key| !to.contains_key(*key)) {
-        patch.insert(key.clone(), Value::Null);
-    }
+    patch.extend(from.into_iter().map(|(gone, _)| (gone, Value::Null)));
     Value::Object(patch)
 }
 
@@ -339,7 +338,6 @@ mod tests {
 
     #[test]
     fn a_patch_of_a_nested_object_holds_only_what_changed_there() {
-        let difference = |from, to| difference(&from, &to);
         use serde_json::json;
         assert_eq!(
             difference(

@@ -57,6 +57,8 @@ pub struct Metrics(Arc<Inner>);
 struct Inner {
     recorder: PrometheusRecorder,
     handle: PrometheusHandle,
+    /// How many remediations are in each phase, in the order of [`Phase::ALL`].
+    active: [Gauge; Phase::ALL.len()],
     /// Something was observed that waits for the next upkeep.
     observed: AtomicBool,
 }
@@ -85,7 +87,12 @@ impl Metrics {
                 .expect("the buckets above are not empty");
         }
         let recorder = builder.build_recorder();
+        let active = Phase::ALL.map(|phase| {
+            let key = Key::from_parts(ACTIVE, vec![Label::new("phase", phase.name())]);
+            recorder.register_gauge(&key, &METADATA)
+        });
         let metrics = Self(Arc::new(Inner {
+            active,
             handle: recorder.handle(),
             recorder,
             observed: AtomicBool::new(false),
@@ -176,9 +183,8 @@ impl Metrics {
 
     /// How many remediations are in each phase now.
     pub fn active(&self, counts: &BTreeMap<Phase, usize>) {
-        for phase in Phase::ALL {
-            let count = counts.get(&phase).copied().unwrap_or(0);
-            let gauge = self.gauge(ACTIVE, vec![Label::new("phase", phase.name())]);
+        for (phase, gauge) in Phase::ALL.iter().zip(&self.0.active) {
+            let count = counts.get(phase).copied().unwrap_or(0);
             // Exact far beyond any number of objects that an API server holds.
             gauge.set(count as f64);
         }

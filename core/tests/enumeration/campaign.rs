@@ -91,10 +91,10 @@ impl Campaign {
         let case = self.case(index);
         let input = build(&case);
         let answer = decide(&input.state, &input.children, input.now);
-        let forecast = oracle::forecast(&input);
+        let mut forecast = oracle::forecast(&input);
         report.cases += 1;
         report.reach.note(&input, &answer);
-        let mut found = compare::difference(&forecast, &answer.actions);
+        let mut found = compare::difference(&mut forecast, &answer.actions);
         if index.is_multiple_of(FOLLOWED) {
             found = found.or_else(|| settle::problem(input, &answer, decide));
         }

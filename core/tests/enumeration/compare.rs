@@ -1,12 +1,13 @@
 //! Whether an answer is what was forecast: equal in everything but texts for people, which must contain what was forecast.
 
-use remediation_core::action::{Action, ChildSpec, NewChild, NotificationSpec};
+use remediation_core::action::{Action, ChildSpec, NewChild};
 use remediation_core::status::Status;
 
-/// The first difference, in words.
-pub(crate) fn difference(forecast: &[Action], answer: &[Action]) -> Option<String> {
-    for (n, pair) in forecast.iter().zip(answer).enumerate() {
-        if let Some(what) = between(pair.0, pair.1) {
+/// The first difference, in words. Each text of the forecast that the answer's contains becomes the answer's, so that the
+/// rest can be compared as a whole.
+pub(crate) fn difference(forecast: &mut [Action], answer: &[Action]) -> Option<String> {
+    for (n, (forecast, answer)) in forecast.iter_mut().zip(answer).enumerate() {
+        if let Some(what) = between(forecast, answer) {
             return Some(format!("action {n}: {what}"));
         }
     }
@@ -43,13 +44,13 @@ fn kind(action: &Action) -> String {
     }
 }
 
-fn between(forecast: &Action, answer: &Action) -> Option<String> {
+fn between(forecast: &mut Action, answer: &Action) -> Option<String> {
     match (forecast, answer) {
         (Action::Record(forecast), Action::Record(answer)) => {
             if forecast.path != answer.path {
                 return Some(format!("path {:?}, not {:?}", answer.path, forecast.path));
             }
-            of_status(&forecast.status, &answer.status)
+            of_status(&mut forecast.status, &answer.status)
         }
         (Action::Create(forecast), Action::Create(answer)) => of_child(forecast, answer),
         (Action::Announce(forecast), Action::Announce(answer)) => {
@@ -60,77 +61,69 @@ fn between(forecast: &Action, answer: &Action) -> Option<String> {
                     answer.reason, forecast.reason
                 ));
             }
-            contains("note", &forecast.note, &answer.note)
+            contains("note", &mut forecast.note, &answer.note)
         }
         (forecast, answer) if forecast == answer => None,
         (forecast, answer) => Some(format!("{}, not {}", kind(answer), kind(forecast))),
     }
 }
 
-fn contains(what: &str, part: &str, whole: &str) -> Option<String> {
-    (!whole.contains(part)).then(|| format!("{what} `{whole}` does not contain `{part}`"))
+fn contains(what: &str, part: &mut String, whole: &str) -> Option<String> {
+    if !whole.contains(part.as_str()) {
+        return Some(format!("{what} `{whole}` does not contain `{part}`"));
+    }
+    whole.clone_into(part);
+    None
 }
 
-fn of_child(forecast: &NewChild, answer: &NewChild) -> Option<String> {
+fn of_child(forecast: &mut NewChild, answer: &NewChild) -> Option<String> {
     if (&forecast.key, &forecast.labels) != (&answer.key, &answer.labels) {
         return Some(format!(
             "creates {} with {:?}, not {}",
             answer.key, answer.labels, forecast.key
         ));
     }
-    match (&forecast.spec, &answer.spec) {
-        (ChildSpec::Notification(forecast), ChildSpec::Notification(answer)) => {
-            let masked = NotificationSpec {
-                subject: forecast.subject.clone(),
-                body: forecast.body.clone(),
-                ..answer.clone()
-            };
-            if masked != *forecast {
-                return Some(format!("tells {answer:?}, not {forecast:?}"));
-            }
-            contains("subject", &forecast.subject, &answer.subject)
-                .or_else(|| contains("body", &forecast.body, &answer.body))
+    if let (ChildSpec::Notification(forecast), ChildSpec::Notification(answer)) =
+        (&mut forecast.spec, &answer.spec)
+    {
+        let texts = contains("subject", &mut forecast.subject, &answer.subject)
+            .or_else(|| contains("body", &mut forecast.body, &answer.body));
+        if texts.is_some() {
+            return texts;
         }
-        (forecast, answer) if forecast == answer => None,
-        (forecast, answer) => Some(format!("spec {answer:?}, not {forecast:?}")),
     }
+    let (forecast, answer) = (&forecast.spec, &answer.spec);
+    (forecast != answer).then(|| format!("spec {answer:?}, not {forecast:?}"))
 }
 
 /// Compares two statuses. The texts are compared by what they contain.
-fn of_status(forecast: &Status, answer: &Status) -> Option<String> {
-    let text = |text: &Option<String>| text.clone().unwrap_or_default();
-    if forecast.message.is_some() != answer.message.is_some() {
-        return Some(format!(
-            "message {:?}, not {:?}",
-            answer.message, forecast.message
-        ));
+fn of_status(forecast: &mut Status, answer: &Status) -> Option<String> {
+    match (&mut forecast.message, &answer.message) {
+        (Some(forecast), Some(answer)) => {
+            if let Some(what) = contains("message", forecast, answer) {
+                return Some(what);
+            }
+        }
+        (None, None) => {}
+        (forecast, answer) => return Some(format!("message {answer:?}, not {forecast:?}")),
     }
-    let mut masked = answer.clone();
     // Conditions are a map by their type: their order says nothing.
-    let mut forecast = forecast.clone();
-    forecast.conditions.sort_by(|a, b| a.kind.cmp(&b.kind));
-    masked.conditions.sort_by(|a, b| a.kind.cmp(&b.kind));
-    let forecast = &forecast;
-    if let Some(what) = contains("message", &text(&forecast.message), &text(&answer.message)) {
-        return Some(what);
-    }
-    masked.message.clone_from(&forecast.message);
-    for (forecast, answer) in forecast.conditions.iter().zip(&mut masked.conditions) {
+    let place = |kind: &str| answer.conditions.iter().position(|c| c.kind == kind);
+    forecast.conditions.sort_by_key(|c| place(&c.kind));
+    for (forecast, answer) in forecast.conditions.iter_mut().zip(&answer.conditions) {
         if forecast.kind != answer.kind {
             break;
         }
-        if let Some(what) = contains("condition", &forecast.message, &answer.message) {
+        if let Some(what) = contains("condition", &mut forecast.message, &answer.message) {
             return Some(what);
         }
-        answer.message.clone_from(&forecast.message);
     }
-    for (forecast, answer) in forecast.history.iter().zip(&mut masked.history) {
-        if let Some(what) = contains("history", &forecast.message, &answer.message) {
+    for (forecast, answer) in forecast.history.iter_mut().zip(&answer.history) {
+        if let Some(what) = contains("history", &mut forecast.message, &answer.message) {
             return Some(what);
         }
-        answer.message.clone_from(&forecast.message);
     }
-    (masked != *forecast).then(|| fields(forecast, &masked))
+    (forecast != answer).then(|| fields(forecast, answer))
 }
 
 /// The fields that differ.

@@ -1,6 +1,6 @@
 //! What the schema makes of an object before it is checked: unknown fields go, defaults come.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{
     field_path::FieldPath,
@@ -22,20 +22,22 @@ impl Schema {
     pub(crate) fn apply_defaults(&self, value: &mut Value) {
         match value {
             Value::Object(object) => {
-                self.drop_nulls(object);
+                object.retain(|name, value| {
+                    let schema = match (self.properties.get(name), &self.additional) {
+                        (Some(schema), _) => schema,
+                        (None, Additional::Of(schema)) => schema,
+                        (None, Additional::Nothing | Additional::Anything) => return true,
+                    };
+                    schema.apply_defaults(value);
+                    !value.is_null() || schema.nullable
+                });
                 for (name, schema) in &self.properties {
-                    if let Some(default) = &schema.default {
-                        object.entry(name).or_insert_with(|| default.clone());
-                    }
-                    if let Some(value) = object.get_mut(name) {
-                        schema.apply_defaults(value);
-                    }
-                }
-                if let Additional::Of(schema) = &self.additional {
-                    for (name, value) in object.iter_mut() {
-                        if !self.properties.contains_key(name) {
-                            schema.apply_defaults(value);
-                        }
+                    if let Some(default) = &schema.default
+                        && !object.contains_key(name)
+                    {
+                        let mut value = default.clone();
+                        schema.apply_defaults(&mut value);
+                        object.insert(name.clone(), value);
                     }
                 }
             }
@@ -61,17 +63,6 @@ impl Schema {
             }
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
-    }
-
-    fn drop_nulls(&self, object: &mut Map<String, Value>) {
-        object.retain(|name, value| {
-            let schema = match (self.properties.get(name), &self.additional) {
-                (Some(schema), _) => Some(schema),
-                (None, Additional::Of(schema)) => Some(schema.as_ref()),
-                (None, Additional::Nothing | Additional::Anything) => None,
-            };
-            !value.is_null() || schema.is_none_or(|schema| schema.nullable)
-        });
     }
 }
 

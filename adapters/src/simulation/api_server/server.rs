@@ -198,11 +198,11 @@ impl ApiServer {
     /// Does what the garbage collector and the controllers of namespaces and definitions have to do now. Returns how many objects were
     /// written or deleted.
     pub fn collect_garbage(&self) -> usize {
-        let context = self.shared.context();
         let mut store = self.shared.store_for("");
         if store.is_collected() {
             return 0;
         }
+        let context = self.shared.context();
         let mut total = 0;
         loop {
             let changes = namespace::finish(&mut store, &context)

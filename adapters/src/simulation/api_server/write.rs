@@ -383,19 +383,16 @@ fn validate(
 
 /// The stored object with the new status: a status write changes nothing else.
 fn with_status_of(old: &StoredObject, mut new: Value) -> Value {
-    let status = new.get_mut("status").map(Value::take);
-    let mut value = without_status(&old.value);
-    set_status(&mut value, status);
-    value
-}
-
-/// A copy of all but the status.
-fn without_status(object: &Value) -> Value {
-    let fields = object.as_object().into_iter().flatten();
-    fields
-        .filter(|(field, _)| *field != "status")
-        .map(|(field, value)| (field.clone(), value.clone()))
-        .collect()
+    if let (Some(new), Some(old)) = (new.as_object_mut(), old.value.as_object()) {
+        new.retain(|field, _| field == "status" || old.contains_key(field));
+        for (field, value) in old {
+            // Most often it is the same: comparing is cheaper than copying.
+            if field != "status" && new.get(field) != Some(value) {
+                new.insert(field.clone(), value.clone());
+            }
+        }
+    }
+    new
 }
 
 fn keep_status(value: &mut Value, old: &Value) {

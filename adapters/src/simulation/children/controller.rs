@@ -5,23 +5,34 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt;
-use kube::api::{Patch, PatchParams};
-use kube::core::Request;
+use kube::api::{Api, Patch, PatchParams};
+use kube::core::{Object, Request};
 use kube::runtime::watcher;
 use remediation_core::kind::{ChildKind, REQUEST_KIND};
 use remediation_core::time::Time;
+use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::beats::{self, Beat, NOW};
-use super::requests::{self, Seen, WATCH_RETRY, key};
+use super::requests::{self, WATCH_RETRY, key};
 use super::{Shared, Started};
 use crate::kubernetes::api::api_resource;
 use crate::kubernetes::calls::collection;
 
 /// How long to wait before a status write that was not answered is tried again.
 const WRITE_RETRY: Duration = Duration::from_secs(1);
+
+/// An object as a watch brings it, as far as it is looked at.
+type Seen = Object<Option<Value>, Reported>;
+
+/// What is looked at in a status: the phase that was reported before.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Reported {
+    phase: Value,
+}
 
 /// The object that is worked on under a name.
 struct Acting {
@@ -31,7 +42,7 @@ struct Acting {
 
 /// Works on all objects of a kind, for ever.
 pub(super) async fn run(shared: Arc<Shared>, kind: ChildKind) {
-    let api = requests::api(&shared, &api_resource(kind));
+    let api: Api<Seen> = requests::api(&shared, &api_resource(kind));
     let mut events = std::pin::pin!(watcher::watcher(api, watcher::Config::default()));
     let mut tasks = JoinSet::new();
     let mut acting: BTreeMap<(String, String), Acting> = BTreeMap::new();
@@ -39,7 +50,7 @@ pub(super) async fn run(shared: Arc<Shared>, kind: ChildKind) {
         while tasks.try_join_next().is_some() {}
         match event {
             Ok(watcher::Event::Apply(object) | watcher::Event::InitApply(object)) => {
-                let key = key(&object);
+                let key = key(&object.metadata);
                 let uid = object.metadata.uid.clone().unwrap_or_default();
                 if kind == ChildKind::KubernetesExecution {
                     report_step(&shared, &object);
@@ -62,7 +73,7 @@ pub(super) async fn run(shared: Arc<Shared>, kind: ChildKind) {
                 }
             }
             Ok(watcher::Event::Delete(object)) => {
-                let key = key(&object);
+                let key = key(&object.metadata);
                 let gone = object.metadata.uid.unwrap_or_default();
                 if acting.get(&key).is_some_and(|known| known.uid == gone)
                     && let Some(known) = acting.remove(&key)
@@ -81,13 +92,21 @@ pub(super) async fn run(shared: Arc<Shared>, kind: ChildKind) {
 
 /// Tells the workflow's controller how a step stands.
 fn report_step(shared: &Shared, object: &Seen) {
-    if let (Some(owner), Some(step), Some(phase)) = (
-        owner(object),
-        requests::spec(object)["step"].as_str(),
-        requests::status(object)["phase"].as_str(),
-    ) {
+    if let (Some(owner), Some(step), Some(phase)) =
+        (owner(object), spec(object)["step"].as_str(), phase(object))
+    {
         shared.requests.report_step(&owner.1, step, phase);
     }
+}
+
+/// The object's spec; null where it has none.
+fn spec(object: &Seen) -> &Value {
+    object.spec.as_ref().unwrap_or(&Value::Null)
+}
+
+/// The phase that was reported, if it is a word.
+fn phase(object: &Seen) -> Option<&str> {
+    object.status.as_ref()?.phase.as_str()
 }
 
 /// Name and UID of the request that owns an object.
@@ -103,14 +122,12 @@ fn owner(object: &Seen) -> Option<(String, String)> {
 
 /// Plays one object's beats to their end.
 async fn act(shared: Arc<Shared>, kind: ChildKind, object: Seen) {
-    let reported = requests::status(&object)["phase"]
-        .as_str()
-        .unwrap_or_default();
+    let reported = phase(&object).unwrap_or_default();
     if matches!(reported, "Completed" | "Failed" | "Rejected" | "Sent") {
         return;
     }
-    let spec = requests::spec(&object);
-    let (namespace, name) = key(&object);
+    let spec = spec(&object);
+    let (namespace, name) = key(&object.metadata);
     let beats = match owner(&object) {
         Some((request, request_uid)) => {
             let views = shared.requests.subscribe(&namespace, &request);

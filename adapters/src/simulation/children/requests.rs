@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::Api;
 use kube::core::Object;
 use kube::runtime::watcher;
@@ -38,11 +39,16 @@ pub(super) struct View {
 impl View {
     fn of(object: &Seen, script: Arc<Script>) -> Self {
         // A status that cannot be read names nothing, so that nothing starts from it.
-        let status = Status::deserialize(status(object)).unwrap_or_default();
+        let status = object.status.as_ref();
+        let status = status.and_then(|status| Status::deserialize(status).ok());
+        let status = status.unwrap_or_default();
         Self {
             uid: object.metadata.uid.clone().unwrap_or_default(),
             script,
-            suspended: spec(object)["suspend"] == true,
+            suspended: object
+                .spec
+                .as_ref()
+                .is_some_and(|spec| spec.suspend == true),
             named: named(&status),
             next_deadline: status.next_deadline,
         }
@@ -152,12 +158,12 @@ impl Requests {
 
 /// Keeps what is known of the requests up to date, for ever.
 pub(super) async fn watch(shared: Arc<Shared>) {
-    let api = api(&shared, &request_resource());
+    let api: Api<Seen> = api(&shared, &request_resource());
     let mut events = std::pin::pin!(watcher::watcher(api, watcher::Config::default()));
     while let Some(event) = events.next().await {
         match event {
             Ok(watcher::Event::Apply(object) | watcher::Event::InitApply(object)) => {
-                let (namespace, name) = key(&object);
+                let (namespace, name) = key(&object.metadata);
                 let script = shared
                     .options
                     .scripts
@@ -166,7 +172,7 @@ pub(super) async fn watch(shared: Arc<Shared>) {
                 shared.requests.learn(&namespace, &name, view);
             }
             Ok(watcher::Event::Delete(object)) => {
-                let (namespace, name) = key(&object);
+                let (namespace, name) = key(&object.metadata);
                 let uid = object.metadata.uid.unwrap_or_default();
                 shared.requests.forget(&namespace, &name, &uid);
             }
@@ -179,22 +185,18 @@ pub(super) async fn watch(shared: Arc<Shared>) {
     }
 }
 
-/// An object as a watch brings it: a `DynamicObject` would read spec and status twice.
-pub(super) type Seen = Object<Option<Value>, Value>;
+/// A request as a watch brings it, as far as it is looked at.
+type Seen = Object<Option<Asked>, Value>;
 
-/// The object's spec; null where it has none.
-pub(super) fn spec(object: &Seen) -> &Value {
-    object.spec.as_ref().unwrap_or(&Value::Null)
-}
-
-/// The object's status; null where it has none.
-pub(super) fn status(object: &Seen) -> &Value {
-    object.status.as_ref().unwrap_or(&Value::Null)
+/// What is looked at in the spec of a request.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Asked {
+    suspend: Value,
 }
 
 /// The namespace and name of an object.
-pub(super) fn key(object: &Seen) -> (String, String) {
-    let metadata = &object.metadata;
+pub(super) fn key(metadata: &ObjectMeta) -> (String, String) {
     (
         metadata.namespace.clone().unwrap_or_default(),
         metadata.name.clone().unwrap_or_default(),
@@ -202,7 +204,10 @@ pub(super) fn key(object: &Seen) -> (String, String) {
 }
 
 /// The objects of a kind that the controllers look after.
-pub(super) fn api(shared: &Shared, resource: &kube::api::ApiResource) -> Api<Seen> {
+pub(super) fn api<P: Clone, U: Clone>(
+    shared: &Shared,
+    resource: &kube::api::ApiResource,
+) -> Api<Object<P, U>> {
     let client = shared.options.client.clone();
     match &shared.options.namespace {
         Some(namespace) => Api::namespaced_with(client, namespace, resource),

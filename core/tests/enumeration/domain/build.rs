@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use remediation_core::children::Children;
 use remediation_core::decide::State;
 use remediation_core::error::Category;
+use remediation_core::memory::Memory;
 use remediation_core::phase::{Phase, PhaseWord};
 use remediation_core::policy::{EffectivePolicy, EffectiveTimeouts, EventSettings, Settings};
 use remediation_core::request::{Identity, Request, Timeouts};
@@ -54,7 +55,8 @@ pub(crate) fn build(case: &Case) -> Input {
     let mut input = Input {
         state: State {
             settings: settings(case.transitions),
-            ..State::default()
+            request: Request::default(),
+            memory: Memory::default(),
         },
         children: Children::default(),
         now: Timestamp::UNIX_EPOCH,

@@ -95,8 +95,7 @@ pub(super) fn put_memory(case: &Case, input: &mut Input) {
 
 /// A pass begins by forgetting the refusals to create what is there.
 pub(super) fn forget_what_succeeded(input: &mut Input) {
-    let status = input.state.request.status.clone();
-    let children = &input.children;
+    let (status, children) = (&input.state.request.status, &input.children);
     let named = |uid: &str| {
         let stages = [
             &status.remediation_processing_ref,

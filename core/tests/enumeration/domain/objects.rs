@@ -43,7 +43,7 @@ pub(super) fn put_children(case: &Case, input: &mut Input) {
     ];
     for (kind, Kid { place, named }, says) in stages {
         let name = stage_name(kind);
-        put_object(input, ChildKey::new(kind, name), place, says.clone());
+        put_object(input, ChildKey::new(kind, name), place, says);
         let reference = match named {
             Named::No => continue,
             Named::This => ObjectRef {
@@ -80,7 +80,12 @@ fn owner(uid: &str) -> Owner {
     }
 }
 
-fn put_object(input: &mut Input, key: ChildKey, place: Place, status: ChildStatus) {
+fn put_object(input: &mut Input, key: ChildKey, place: Place, status: &ChildStatus) {
+    match place {
+        Place::Gone => return,
+        Place::GoneLive => return input.children.learn_absent(&key),
+        _ => {}
+    }
     let mut child = Child {
         uid: format!("uid-{}", key.name),
         resource_version: "5".into(),
@@ -88,13 +93,11 @@ fn put_object(input: &mut Input, key: ChildKey, place: Place, status: ChildStatu
         owner: Some(owner(UID)),
         request_label: Some(NAME.into()),
         request_uid_label: Some(UID.into()),
-        status,
+        status: status.clone(),
         key,
     };
     match place {
-        Place::Gone => return,
-        Place::GoneLive => return input.children.learn_absent(&child.key),
-        Place::Ours | Place::Terminating => {}
+        Place::Gone | Place::GoneLive | Place::Ours | Place::Terminating => {}
         Place::OursLive => return input.children.learn(child),
         Place::Ownerless => {
             child.owner = None;
@@ -127,14 +130,14 @@ fn put_object(input: &mut Input, key: ChildKey, place: Place, status: ChildStatu
 
 pub(super) fn put_steps(case: &Case, input: &mut Input) {
     let status = &mut input.state.request.status;
-    let plan = words::plan_of(case.plan).filter(|plan| plan.executed_by == "Orchestrator");
     status.plan_hash = match case.hash {
         HashIn::None => None,
         HashIn::Same => plan_hash(case.plan),
-        HashIn::Changed => Some(format!(
-            "{}:0000000000000000",
-            plan.map_or(2, |plan| plan.steps.len())
-        )),
+        HashIn::Changed => {
+            let plan = words::plan_of(case.plan).filter(|plan| plan.executed_by == "Orchestrator");
+            let steps = plan.map_or(2, |plan| plan.steps.len());
+            Some(format!("{steps}:0000000000000000"))
+        }
         HashIn::Garbage => Some("garbage".into()),
     };
     for (name, step) in STEPS.iter().zip(case.steps) {
@@ -154,6 +157,9 @@ pub(crate) fn plan_hash(plan: PlanIn) -> Option<String> {
 }
 
 fn put_step(case: &Case, input: &mut Input, step: &str, state: StepIn) {
+    if state == StepIn::Absent {
+        return;
+    }
     let attempt = case.attempt.unwrap_or(1).max(1);
     let name = remediation_core::names::step(&input.state.request.identity, step, attempt);
     let key = ChildKey::new(ChildKind::KubernetesExecution, name.clone());
@@ -240,6 +246,9 @@ pub(super) fn put_notifications(case: &Case, input: &mut Input) {
         (Occasion::Approval, case.approval),
     ];
     for (occasion, note) in all {
+        if note == Note::Unknown {
+            continue;
+        }
         let name = notification_name(occasion);
         let key = ChildKey::new(ChildKind::NotificationRequest, name.clone());
         let uid = format!("uid-{name}");
@@ -248,9 +257,9 @@ pub(super) fn put_notifications(case: &Case, input: &mut Input) {
         match note {
             Note::Unknown => {}
             Note::Absent => input.children.learn_absent(&key),
-            Note::There => put_object(input, key, Place::OursLive, ChildStatus::Notification),
+            Note::There => put_object(input, key, Place::OursLive, &ChildStatus::Notification),
             Note::Foreign => {
-                put_object(input, key, Place::Foreign, ChildStatus::Notification);
+                put_object(input, key, Place::Foreign, &ChildStatus::Notification);
                 refuse(input, errand, Cause::NameConflict, 0, now);
             }
             Note::Recorded => {
