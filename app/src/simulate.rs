@@ -6,10 +6,10 @@ mod memory;
 mod part;
 mod points;
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::time::Duration;
 
-use remediation_adapters::simulation::run::{Options, Plan, Trace, run};
+use remediation_adapters::simulation::run::{LARGEST_TRACE, Options, Plan, Trace, TraceError, run};
 use serde_json::json;
 
 use crate::cli::{Output, SimulateArgs};
@@ -86,9 +86,7 @@ fn print_run(args: &SimulateArgs, seed: u64) -> Result<(), Failure> {
 /// Runs a trace again.
 fn repeat(args: &SimulateArgs, file: &std::path::Path) -> Result<(), Failure> {
     let shown = file.display();
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| Failure::Input(format!("{shown}: cannot be read: {error}")))?;
-    let trace = Trace::read(&text).map_err(|error| Failure::Input(format!("{shown}: {error}")))?;
+    let trace = read(file).map_err(|problem| Failure::Input(format!("{shown}: {problem}")))?;
     let report = run(&trace.plan, &written_down());
     match args.output {
         Output::Text => print(&report.trace)?,
@@ -111,6 +109,20 @@ fn repeat(args: &SimulateArgs, file: &std::path::Path) -> Result<(), Failure> {
         }
         Some(violation) => Err(Failure::Check(format!("{shown}: {violation}"))),
     }
+}
+
+/// The trace in a file; no more is read than a trace may be long, since the file may be a device without an end.
+fn read(file: &std::path::Path) -> Result<Trace, String> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(file)
+        .and_then(|open| open.take(LARGEST_TRACE as u64 + 1).read_to_end(&mut bytes))
+        .map_err(|error| format!("cannot be read: {error}; give a file that `simulate` wrote"))?;
+    if bytes.len() > LARGEST_TRACE {
+        return Err(TraceError::TooLarge.to_string());
+    }
+    let text = std::str::from_utf8(&bytes)
+        .map_err(|_| "is no UTF-8 text, so no trace; give a file that `simulate` wrote")?;
+    Trace::read(text).map_err(|error| error.to_string())
 }
 
 fn written_down() -> Options {

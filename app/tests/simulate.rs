@@ -121,6 +121,101 @@ fn bad_input_is_named_with_exit_code_2() {
     }
 }
 
+/// A trace that can be run, after this change to what it holds.
+fn changed(change: impl FnOnce(&mut Value)) -> String {
+    use remediation_adapters::simulation::run::{Plan, Trace};
+    let trace = Trace::new(Plan::from_seed(3), "S1", "it was").write();
+    let mut value = serde_json::from_str(&trace).unwrap();
+    change(&mut value);
+    value.to_string()
+}
+
+#[test]
+fn a_trace_that_cannot_be_run_is_refused_with_what_and_where_and_what_to_do() {
+    let whole = changed(|_| {});
+    let folder = std::env::temp_dir();
+    let path = |name: &str, content: &str| file(name, content).to_str().unwrap().to_owned();
+    let cases = [
+        (
+            path("older.json", &changed(|trace| trace["version"] = 1.into())),
+            "is a trace of version 1, and this program runs version 2: run it with the program that wrote it",
+        ),
+        (
+            path("cut.json", &whole[..whole.len() * 2 / 3]),
+            "line 1: is no whole trace (EOF while parsing",
+        ),
+        (
+            path("empty.json", ""),
+            "line 1: is no whole trace (EOF while parsing a value",
+        ),
+        (
+            path("words.json", "replicas: 1"),
+            "line 1: is no whole trace (expected value",
+        ),
+        (
+            path(
+                "other-field.json",
+                &changed(|trace| trace["plan"]["sed"] = 1.into()),
+            ),
+            "is no whole trace (unknown field `sed`",
+        ),
+        (
+            path(
+                "replicas.json",
+                &changed(|trace| trace["plan"]["replicas"] = 4_000_000_000_u64.into()),
+            ),
+            "`plan.replicas` is 4000000000; from 1 to 2 is allowed; correct it, or record the trace again with",
+        ),
+        (
+            path(
+                "busy.json",
+                &changed(|trace| {
+                    let script = &mut trace["plan"]["requests"][0]["script"];
+                    script["analysis"]["quirks"] = serde_json::json!([{ "busy": u32::MAX }]);
+                }),
+            ),
+            "`plan.requests[0].script.analysis.quirks[0]` is 4294967295 writes; at most 1000 are allowed",
+        ),
+        (
+            path(
+                "late.json",
+                &changed(|trace| {
+                    let outage = serde_json::json!({ "outage": { "atMs": 1, "forMs": u64::MAX } });
+                    trace["plan"]["troubles"] = serde_json::json!([outage]);
+                }),
+            ),
+            "`plan.troubles[0].outage.forMs` is too large a number; from 0 to 3600000 is allowed",
+        ),
+        (
+            path("large.json", &format!("{whole}{}", " ".repeat(1 << 20))),
+            "it is larger than 1048576 bytes; give a file that `simulate` wrote",
+        ),
+        (
+            folder.to_str().unwrap().to_owned(),
+            "cannot be read: Is a directory",
+        ),
+    ];
+    for (path, expected) in &cases {
+        let output = simulate(&["--trace", path]);
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{expected}: {told}");
+        assert!(
+            told.contains(expected) && told.contains(path),
+            "{expected} not in {told}"
+        );
+        assert_eq!(output.stdout, b"", "{expected}");
+        if std::path::Path::new(path).is_file() {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+    let mixed = file("bytes.json", "");
+    std::fs::write(&mixed, b"{ \xff\xfe").unwrap();
+    let output = simulate(&["--trace", mixed.to_str().unwrap()]);
+    std::fs::remove_file(mixed).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("is no UTF-8 text, so no trace"));
+}
+
 #[test]
 fn a_trace_is_run_again_and_says_when_nothing_is_broken_any_more() {
     use remediation_adapters::simulation::run::{Plan, Trace};

@@ -13,8 +13,13 @@ mod bodies {
     pub(crate) mod child_status;
     pub(crate) mod corpus;
     pub(crate) mod snapshots;
+    pub(crate) mod traces;
     pub(crate) mod watch_lines;
 }
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{panic, thread};
 
 use bodies::corpus::replay;
 
@@ -36,4 +41,19 @@ fn lines_of_a_watch() {
 #[test]
 fn dumps() {
     replay("snapshots", bodies::snapshots::run);
+}
+
+#[test]
+fn traces() {
+    // A runtime catches a panic of a task, so those of the simulation are counted as they happen.
+    let (here, panics) = (thread::current().id(), Arc::new(AtomicUsize::new(0)));
+    let (counted, before) = (Arc::clone(&panics), panic::take_hook());
+    panic::set_hook(Box::new(move |info| {
+        if thread::current().id() == here {
+            counted.fetch_add(1, Ordering::Relaxed);
+        }
+        before(info);
+    }));
+    replay("traces", bodies::traces::run);
+    assert_eq!(panics.load(Ordering::Relaxed), 0, "shown above");
 }

@@ -6,6 +6,7 @@
 //! Nothing here is random, and all waiting is tokio's, so that paused time runs through them.
 
 mod beats;
+pub(in crate::simulation) mod bounds;
 mod controller;
 mod requests;
 mod script;
@@ -18,6 +19,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::simulation::api_server::Clock;
+pub use bounds::OutOfBounds;
 use requests::Requests;
 pub use script::{
     Approval, Decision, Outcome, Quirk, SCRIPT_ANNOTATION, Script, Scripts, Stage, Step,

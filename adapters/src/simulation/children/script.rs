@@ -232,7 +232,12 @@ impl Scripts {
         annotations: Option<&BTreeMap<String, String>>,
     ) -> Arc<Script> {
         if let Some(text) = annotations.and_then(|all| all.get(SCRIPT_ANNOTATION)) {
-            match serde_json::from_str(text) {
+            let read = serde_json::from_str::<Script>(text).map_err(|error| error.to_string());
+            let bounded = |script: Script| {
+                let checked = script.check().map_err(|error| error.to_string());
+                checked.map(|()| script)
+            };
+            match read.and_then(bounded) {
                 Ok(script) => return Arc::new(script),
                 Err(error) => {
                     tracing::warn!(request = name, %error, "the annotation {SCRIPT_ANNOTATION} is no script; it is ignored");
@@ -265,8 +270,10 @@ mod tests {
             scripts.of("web", Some(&annotated)).analysis,
             Stage::failing(Duration::from_secs(2), "NoModel", "m")
         );
-        let broken = BTreeMap::from([(SCRIPT_ANNOTATION.to_owned(), "{".to_owned())]);
-        assert_eq!(*scripts.of("web", Some(&broken)), named);
+        for broken in ["{", r#"{"analysis": {"quirks": [{"busy": 4000000000}]}}"#] {
+            let broken = BTreeMap::from([(SCRIPT_ANNOTATION.to_owned(), broken.to_owned())]);
+            assert_eq!(*scripts.of("web", Some(&broken)), named);
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //! The same plan gives the same run, to the byte: all chance is in the plan, all time is virtual, all tasks run on one
 //! thread.
 
+mod bounds;
 mod clock;
 mod cluster;
 mod definitions;
@@ -36,13 +37,14 @@ mod witness;
 
 use std::collections::BTreeMap;
 
+pub use super::children::OutOfBounds;
 pub use super::promises::Violation;
 pub use cluster::run;
 pub use plan::{Asked, CallFault, Deed, InFlight, Plan, Stream, StreamFault, Trouble, When};
 pub use reach::Reach;
 pub use replica::Wrap;
 pub use shrink::shrink;
-pub use trace::{TRACE_VERSION, Trace, TraceError};
+pub use trace::{LARGEST_TRACE, TRACE_VERSION, Trace, TraceError};
 pub use witness::End;
 
 /// How a plan is run.

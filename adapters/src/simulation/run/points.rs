@@ -97,6 +97,9 @@ pub fn references() -> Vec<Reference> {
     scripts.into_iter().map(reference).collect()
 }
 
+/// Seconds. Longer than any two faults hold up what is owed after the end, so that nothing expires before it is done.
+const TIME_TO_LIVE: i64 = 120;
+
 /// Time enough for a watch that falls silent to be noticed.
 fn plan(script: Script) -> Plan {
     let long = || Some("10m".to_owned());
@@ -119,6 +122,7 @@ fn plan(script: Script) -> Plan {
                     executing: long(),
                     overall: Some("30m".to_owned()),
                 }),
+                ttl_seconds_after_finished: Some(TIME_TO_LIVE),
                 ..RequestSpec::default()
             },
             script,

@@ -1,13 +1,19 @@
 //! The trace of a broken promise: the plan that breaks it, as a file that can be run again.
 
+use remediation_core::text;
 use serde::{Deserialize, Serialize};
 
 use super::plan::Plan;
+use crate::simulation::children::bounds::OutOfBounds;
 
 /// What the first field of every trace says.
 const FORMAT: &str = "remediation-orchestrator simulation";
 /// The version that this program reads and writes: it changes whenever an old plan would run otherwise.
 pub const TRACE_VERSION: u32 = 2;
+/// The largest trace that is read, in bytes of text: one of three requests and hundreds of troubles is a tenth of it.
+pub const LARGEST_TRACE: usize = 1 << 20;
+/// What the promise is called that a trace names, in characters at most.
+const LONGEST_PROMISE: usize = 8;
 
 /// A plan to be run again, and what it broke.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,6 +40,11 @@ pub enum TraceError {
         /// Why.
         problem: String,
     },
+    /// It is larger than any trace.
+    #[error(
+        "is no trace of a simulation: it is larger than {LARGEST_TRACE} bytes; give a file that `simulate` wrote"
+    )]
+    TooLarge,
     /// It is JSON, but something else.
     #[error("is no trace of a simulation: its field \"format\" is not \"{FORMAT}\"")]
     Other,
@@ -45,6 +56,9 @@ pub enum TraceError {
         /// Its version.
         found: u64,
     },
+    /// It asks for more than a run can take.
+    #[error("{0}; correct it, or record the trace again with `simulate --seed N`")]
+    OutOfBounds(OutOfBounds),
 }
 
 impl Trace {
@@ -71,13 +85,17 @@ impl Trace {
     /// From text.
     ///
     /// # Errors
-    /// If it is no whole trace of this version.
-    pub fn read(text: &str) -> Result<Self, TraceError> {
+    /// If it is no whole trace of this version, or asks for more than a run can take.
+    pub fn read(written: &str) -> Result<Self, TraceError> {
+        if written.len() > LARGEST_TRACE {
+            return Err(TraceError::TooLarge);
+        }
         let unreadable = |error: serde_json::Error| TraceError::Unreadable {
             line: error.line(),
-            problem: error.to_string(),
+            // It quotes what it found.
+            problem: text::clean(&error.to_string(), text::MESSAGE),
         };
-        let value: serde_json::Value = serde_json::from_str(text).map_err(unreadable)?;
+        let value: serde_json::Value = serde_json::from_str(written).map_err(unreadable)?;
         if value["format"] != FORMAT {
             return Err(TraceError::Other);
         }
@@ -85,7 +103,11 @@ impl Trace {
         if found != u64::from(TRACE_VERSION) {
             return Err(TraceError::Version { found });
         }
-        serde_json::from_str(text).map_err(unreadable)
+        let mut trace: Self = serde_json::from_str(written).map_err(unreadable)?;
+        trace.promise = text::clean(&trace.promise, LONGEST_PROMISE);
+        let checked = trace.plan.check();
+        checked.map_err(|error| TraceError::OutOfBounds(error.within("plan")))?;
+        Ok(trace)
     }
 }
 
@@ -99,6 +121,35 @@ mod tests {
             let trace = Trace::new(Plan::from_seed(seed), "S1", "twice");
             assert_eq!(Trace::read(&trace.write()), Ok(trace));
         }
+    }
+
+    #[test]
+    fn what_no_run_can_take_is_refused_with_its_place() {
+        let plan = Plan {
+            replicas: 1_000_000,
+            ..Plan::from_seed(1)
+        };
+        let text = Trace::new(plan, "S1", "twice").write();
+        let told = Trace::read(&text).unwrap_err().to_string();
+        assert!(
+            told.starts_with("`plan.replicas` is 1000000; from 1 to 2 is allowed; correct it"),
+            "{told}"
+        );
+        let long = " ".repeat(LARGEST_TRACE + 1);
+        assert_eq!(Trace::read(&long), Err(TraceError::TooLarge));
+    }
+
+    #[test]
+    fn what_a_trace_says_moves_no_cursor() {
+        let trace = Trace::new(Plan::from_seed(1), "\u{1b}[2JS1", "twice");
+        let read = Trace::read(&trace.write()).unwrap();
+        assert!(!read.promise.contains('\u{1b}'), "{:?}", read.promise);
+        let text = trace.write().replace("\"seed\"", "\"\\u001b[2J\"");
+        let told = Trace::read(&text).unwrap_err().to_string();
+        assert!(
+            told.contains("unknown field") && !told.contains('\u{1b}'),
+            "{told:?}"
+        );
     }
 
     #[test]

@@ -1,0 +1,49 @@
+//! Traces of the simulation, edited by hand or by nobody we know: read, or refused with a place; what is read is the same
+//! after it was written and read again, and its plan comes to an end.
+
+use remediation_adapters::simulation::run::{self, Options, Plan, Trace, Trouble};
+
+/// How long a run waits at most for the requests to end, once everything has healed, and looks again.
+const LONGEST_WAIT_MS: u64 = 900_000 + 5_000;
+
+/// Reads the text as a trace, and runs what is small enough to be run many times a second.
+pub fn run(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let trace = match Trace::read(text) {
+        Ok(trace) => trace,
+        Err(error) => {
+            let told = error.to_string();
+            assert!(told.chars().count() > 20 && told.len() < 4096, "{told}");
+            assert!(!told.contains(char::is_control), "{told:?}");
+            return;
+        }
+    };
+    assert_eq!(Trace::read(&trace.write()).as_ref(), Ok(&trace));
+    if is_small(&trace.plan) {
+        let report = run::run(&trace.plan, &Options::default());
+        let longest = trace.plan.safety_ms + LONGEST_WAIT_MS;
+        assert!(report.lasted_ms <= longest, "{} ms", report.lasted_ms);
+        let panicked = report
+            .broken
+            .iter()
+            .find(|broken| broken.promise.name() == "S31");
+        assert!(panicked.is_none(), "{panicked:?}");
+    }
+}
+
+/// The others take longer, and within the bounds no more than longer.
+fn is_small(plan: &Plan) -> bool {
+    let scripts = || plan.requests.iter().map(|asked| &asked.script);
+    let steps: usize = scripts().map(|script| script.steps.len()).sum();
+    let busy: u64 = scripts().map(|script| script.busy_writes()).sum();
+    // A plan may ask for a panic, and a fuzzer takes each for a find.
+    let panics = |trouble: &Trouble| matches!(trouble, Trouble::Panic { .. });
+    plan.requests.len() <= 3
+        && steps <= 8
+        && busy <= 120
+        && plan.troubles.len() <= 40
+        && plan.safety_ms <= 400_000
+        && !plan.troubles.iter().any(panics)
+}
