@@ -66,7 +66,12 @@ impl Script {
             .flat_map(|(_, stage)| stage.quirks.iter().copied());
         quirks.fold(0, |sum, quirk| match quirk {
             Quirk::Busy(writes) => sum + u64::from(writes),
-            Quirk::Flaps | Quirk::Odd | Quirk::Regresses | Quirk::Turns | Quirk::Eager => sum,
+            Quirk::Flaps
+            | Quirk::Odd
+            | Quirk::Regresses
+            | Quirk::Turns
+            | Quirk::Replans
+            | Quirk::Eager => sum,
         })
     }
 

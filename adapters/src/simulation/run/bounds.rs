@@ -5,7 +5,7 @@ use super::plan::{CallFault, Deed, InFlight, Plan, Trouble, When};
 use crate::simulation::children::bounds::{OutOfBounds, at_most};
 
 /// The most requests.
-const MOST_REQUESTS: usize = 16;
+const MOST_REQUESTS: usize = 40;
 /// The most troubles.
 const MOST_TROUBLES: usize = 1_000;
 /// The most deeds that write as much as an object can hold.
@@ -353,8 +353,8 @@ mod tests {
                 "`safetyMs` is 3600001; from 0 to 3600000",
             ),
             (
-                &|plan| plan.requests = vec![plan.requests[0].clone(); 17],
-                "`requests` has 17 entries; at most 16",
+                &|plan| plan.requests = vec![plan.requests[0].clone(); 41],
+                "`requests` has 41 entries; at most 40",
             ),
             (
                 &|plan| plan.requests[0].name = "../x".to_owned(),

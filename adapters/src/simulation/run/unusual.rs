@@ -39,7 +39,7 @@ fn change_steps(script: &mut Script, random: &mut Random) {
         6 => vec![step("one", &["none"])],
         7 => vec![step("No Label", &[])],
         _ => {
-            script.planning.quirks.push(Quirk::Replans);
+            script.planning.quirks = vec![Quirk::Replans];
             vec![step("one", &[]), step("two", &["one"])]
         }
     };
