@@ -328,6 +328,9 @@ mod tests {
         }
     }
 
+    /// A change that breaks a bound, and how what is told of it begins.
+    type Case<'a> = (&'a dyn Fn(&mut Plan), &'a str);
+
     #[test]
     fn each_bound_is_told_with_its_place() {
         let clock = |by_ms| Trouble::Clock {
@@ -340,7 +343,7 @@ mod tests {
             when,
             deed,
         };
-        let cases: [(&dyn Fn(&mut Plan), &str); 17] = [
+        let cases: [Case<'_>; 17] = [
             (&|plan| plan.replicas = 3, "`replicas` is 3; from 1 to 2"),
             (&|plan| plan.replicas = 0, "`replicas` is 0; from 1 to 2"),
             (
@@ -421,7 +424,7 @@ mod tests {
             ),
             (
                 &|plan| {
-                    plan.troubles = vec![person("r0", When::Call(0), Deed::HostileMetadata); 11]
+                    plan.troubles = vec![person("r0", When::Call(0), Deed::HostileMetadata); 11];
                 },
                 "`troubles` hold 11 deeds that write as much as an object can hold; at most 10",
             ),
