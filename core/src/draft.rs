@@ -414,7 +414,7 @@ fn weigh(recorded: &Status, draft: &Status) -> Weight {
     if recorded == draft {
         return Weight::Nothing;
     }
-    if recorded.phase != draft.phase {
+    if recorded.phase != draft.phase || recorded.failure_phase != draft.failure_phase {
         return Weight::Step;
     }
     let mut rest = draft.clone();

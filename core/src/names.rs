@@ -61,7 +61,7 @@ pub fn stage(request: &Identity, kind: ChildKind) -> String {
 #[must_use]
 pub fn step(request: &Identity, step: &str, attempt: u32) -> String {
     let plain = format!("{}-execution-{step}", request.name);
-    let ambiguous = format!("{}-", request.name).contains("-execution-");
+    let ambiguous = request.name.contains("-execution-") || request.name.ends_with("-execution");
     if ambiguous || attempt >= 2 {
         let unique = format!("{}/{step}/{attempt}", request.uid);
         let mark = hash(&unique, 10);

@@ -48,7 +48,7 @@ pub(super) fn put_children(case: &Case, input: &mut Input) {
             Named::No => continue,
             Named::This => ObjectRef {
                 name: name.into(),
-                uid: format!("uid-{name}"),
+                uid: uid_of(name),
             },
             Named::OtherUid => ObjectRef {
                 name: name.into(),
@@ -72,6 +72,10 @@ pub(super) fn put_children(case: &Case, input: &mut Input) {
     }
 }
 
+fn uid_of(name: &str) -> String {
+    ["uid-", name].concat()
+}
+
 fn owner(uid: &str) -> Owner {
     Owner {
         kind: REQUEST_KIND.into(),
@@ -87,7 +91,7 @@ fn put_object(input: &mut Input, key: ChildKey, place: Place, status: &ChildStat
         _ => {}
     }
     let mut child = Child {
-        uid: format!("uid-{}", key.name),
+        uid: uid_of(&key.name),
         resource_version: "5".into(),
         deleting: matches!(place, Place::Terminating | Place::EarlierTerminating),
         owner: Some(owner(UID)),
@@ -206,7 +210,7 @@ fn put_step(case: &Case, input: &mut Input, step: &str, state: StepIn) {
         | StepIn::TerminatingCompleted
         | StepIn::DoneHidden
         | StepIn::DoneFailed
-        | StepIn::Ownerless => Some(format!("uid-{name}")),
+        | StepIn::Ownerless => Some(uid_of(&name)),
     };
     if let Some(uid) = named {
         let completed = matches!(state, StepIn::DoneHidden | StepIn::DoneFailed);
@@ -236,7 +240,7 @@ fn put_step(case: &Case, input: &mut Input, step: &str, state: StepIn) {
 
 /// The name of the notification of this occasion.
 pub(crate) fn notification_name(occasion: Occasion) -> String {
-    format!("{NAME}-{}-0a1b2c3d", occasion.word())
+    [NAME, "-", occasion.word(), "-0a1b2c3d"].concat()
 }
 
 pub(super) fn put_notifications(case: &Case, input: &mut Input) {
@@ -251,7 +255,7 @@ pub(super) fn put_notifications(case: &Case, input: &mut Input) {
         }
         let name = notification_name(occasion);
         let key = ChildKey::new(ChildKind::NotificationRequest, name.clone());
-        let uid = format!("uid-{name}");
+        let uid = uid_of(&name);
         let errand = Errand::Create(key.clone());
         let now = input.now;
         match note {
