@@ -17,11 +17,13 @@ mod bodies {
     pub(crate) mod watch_lines;
 }
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::{panic, thread};
+use std::{fs, panic, thread};
 
 use bodies::corpus::replay;
+use remediation_adapters::simulation::run::Trace;
 
 #[test]
 fn the_status_of_children() {
@@ -55,5 +57,13 @@ fn traces() {
         before(info);
     }));
     replay("traces", bodies::traces::run);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/traces");
+    let inputs = fs::read_dir(folder).expect("a folder that can be read");
+    let texts = inputs.filter_map(|input| fs::read_to_string(input.ok()?.path()).ok());
+    let run = texts.filter(|text| Trace::read(text).is_ok()).count();
+    assert!(
+        run >= 14,
+        "{run} traces are of this version: bring the others up to it"
+    );
     assert_eq!(panics.load(Ordering::Relaxed), 0, "shown above");
 }

@@ -328,22 +328,27 @@ mod tests {
         }
     }
 
-    /// A change that breaks a bound, and how what is told of it begins.
-    type Case<'a> = (&'a dyn Fn(&mut Plan), &'a str);
-
-    #[test]
-    fn each_bound_is_told_with_its_place() {
-        let clock = |by_ms| Trouble::Clock {
+    fn clock(by_ms: i64) -> Trouble {
+        Trouble::Clock {
             replica: 0,
             at_ms: 0,
             by_ms,
-        };
-        let person = |request: &str, when, deed| Trouble::Person {
+        }
+    }
+
+    fn person(request: &str, when: When, deed: Deed) -> Trouble {
+        Trouble::Person {
             request: request.to_owned(),
             when,
             deed,
-        };
-        let cases: [Case<'_>; 17] = [
+        }
+    }
+
+    type Change = &'static dyn Fn(&mut Plan);
+
+    #[test]
+    fn each_bound_is_told_with_its_place() {
+        let cases: [(Change, &str); 17] = [
             (&|plan| plan.replicas = 3, "`replicas` is 3; from 1 to 2"),
             (&|plan| plan.replicas = 0, "`replicas` is 0; from 1 to 2"),
             (
