@@ -18,7 +18,8 @@ use std::time::Instant;
 use known_bugs::expressions::build::{Binaries, Workshop};
 use known_bugs::expressions::list::{self, Mutant};
 use known_bugs::expressions::part::{PARTS, Part, Stage};
-use known_bugs::expressions::report::{self, Record, Verdicts};
+use known_bugs::expressions::record::{Record, Verdicts};
+use known_bugs::expressions::report;
 use known_bugs::expressions::trial::Verdict;
 use known_bugs::scratch::Scratch;
 use known_bugs::workspace;
@@ -82,45 +83,54 @@ fn run(asked: &Asked) -> io::Result<bool> {
         .collect();
     let target = asked.target.clone().unwrap_or_else(|| root.join("target"));
     let workshop = Workshop::new(root, target, asked.part, &mutants)?;
-    let record = Record::of(workshop.target.join("verdicts.tsv"), &workshop.sources);
+    let record = Record::of(&workshop.target, &workshop.sources)?;
     let mut verdicts = record.load()?;
-    println!(
-        "{} changes, {} tried before",
-        mutants.len(),
-        mutants
-            .iter()
-            .filter(|m| verdicts.contains_key(&m.name))
-            .count()
-    );
+    let known = |m: &&Mutant| verdicts.contains_key(&m.name);
+    let tried = mutants.iter().filter(known).count();
+    println!("{} changes, {tried} tried before", mutants.len());
 
     let together = workshop.together(&mutants)?;
-    let sound = workshop.try_out(&together.binaries, 0, &root.join("sound.log"))?;
-    if sound != Verdict::Missed {
-        let what = format!("the tests fail without any change: {sound:?}");
-        return Err(io::Error::other(what));
-    }
-    println!("{} changes are built alone", together.apart.len());
-    let mut due: Vec<(usize, &Mutant)> = (1..)
-        .zip(&mutants)
-        .filter(|(number, mutant)| {
-            !together.apart.contains(number) && !verdicts.contains_key(&mutant.name)
-        })
-        .collect();
-    // What the cheap tests notice is noticed first; the slow ones see the rest alone.
-    for stage in asked.part.stages {
-        let came = try_all(&workshop, stage, &together.binaries, &due, &record)?;
-        due.retain(|(_, mutant)| came.get(&mutant.name) == Some(&Verdict::Missed));
-        verdicts.extend(came);
-    }
-    for number in &together.apart {
+    for number in &together.hopeless {
         let mutant = &mutants[number - 1];
-        if verdicts.contains_key(&mutant.name) {
-            continue;
+        if !verdicts.contains_key(&mutant.name) {
+            record.add(&mutant.name, &Verdict::Unviable)?;
+            verdicts.insert(mutant.name.clone(), Verdict::Unviable);
         }
-        let verdict = match workshop.alone(mutant)? {
-            Some(binaries) => workshop.try_out(&binaries, 0, &root.join("alone.log"))?,
-            None => Verdict::Unviable,
-        };
+    }
+    let (alone, mut due): (Vec<_>, Vec<_>) = (1..)
+        .zip(&mutants)
+        .filter(|(_, mutant)| !verdicts.contains_key(&mutant.name))
+        .partition(|(number, _)| together.apart.contains(number));
+    println!(
+        "{} cannot compile, {} are to be built alone",
+        together.hopeless.len(),
+        alone.len()
+    );
+    // What the cheap tests notice is noticed first; the slow ones see the rest alone.
+    let hall = Hall {
+        workshop: &workshop,
+        binaries: &together.binaries,
+        record: &record,
+    };
+    let stages = asked.part.stages;
+    for (place, stage) in stages.iter().enumerate() {
+        if alone.is_empty() && due.is_empty() {
+            break;
+        }
+        hall.sound(stage)?;
+        if place == 0 {
+            let came = hall.try_all("the tests that noticed before", &due, |due, log| {
+                hall.try_hints(due, log)
+            })?;
+            keep_missed(&mut due, came, &mut verdicts);
+        }
+        let came = hall.try_all(stage.name(), &due, |due, log| {
+            workshop.try_stage(stage, hall.binaries, due.0, None, log)
+        })?;
+        keep_missed(&mut due, came, &mut verdicts);
+    }
+    for (_, mutant) in alone {
+        let verdict = workshop.alone(mutant, &root.join("alone.log"))?;
         tell(mutant, &verdict, &record)?;
         verdicts.insert(mutant.name.clone(), verdict);
     }
@@ -141,50 +151,96 @@ fn run(asked: &Asked) -> io::Result<bool> {
     Ok(open.is_empty())
 }
 
-/// Runs one stage of the tests with each of these, on all cores.
-fn try_all(
-    workshop: &Workshop<'_>,
-    stage: &Stage,
-    binaries: &Binaries,
-    due: &[(usize, &Mutant)],
-    record: &Record,
-) -> io::Result<Verdicts> {
-    let next = AtomicUsize::new(0);
-    let began = Instant::now();
-    let work = |log: &Path| -> io::Result<Verdicts> {
+/// A change and its number.
+type Due<'a> = (usize, &'a Mutant);
+
+/// What a stage let pass goes on to the next.
+fn keep_missed(due: &mut Vec<Due<'_>>, came: Verdicts, verdicts: &mut Verdicts) {
+    due.retain(|(_, mutant)| came.get(&mutant.name) == Some(&Verdict::Missed));
+    verdicts.extend(came);
+}
+
+/// Where all changes of one build are tried.
+struct Hall<'a> {
+    workshop: &'a Workshop<'a>,
+    binaries: &'a Binaries,
+    record: &'a Record,
+}
+
+impl Hall<'_> {
+    /// A stage that fails without any change would seem to notice all of them.
+    fn sound(&self, stage: &Stage) -> io::Result<()> {
+        let log = self.workshop.root.join("sound.log");
+        let verdict = self
+            .workshop
+            .try_stage(stage, self.binaries, 0, None, &log)?;
+        if verdict == Verdict::Missed {
+            return Ok(());
+        }
+        let what = format!("the tests fail without any change: {verdict:?}");
+        Err(io::Error::other(what))
+    }
+
+    /// Runs the single tests that noticed a change like this before.
+    fn try_hints(&self, (number, mutant): Due<'_>, log: &Path) -> io::Result<Verdict> {
+        let stages = self.workshop.part.stages;
+        for (name, test) in self.record.hints(mutant) {
+            let Some(stage) = stages.iter().find(|stage| stage.name() == name) else {
+                continue;
+            };
+            let verdict = self
+                .workshop
+                .try_stage(stage, self.binaries, number, Some(test), log)?;
+            if verdict != Verdict::Missed {
+                return Ok(verdict);
+            }
+        }
+        Ok(Verdict::Missed)
+    }
+
+    /// Runs these tests with each of the changes, on all cores.
+    fn try_all(
+        &self,
+        tests: &str,
+        due: &[Due<'_>],
+        run: impl Fn(Due<'_>, &Path) -> io::Result<Verdict> + Sync,
+    ) -> io::Result<Verdicts> {
+        let next = AtomicUsize::new(0);
+        let began = Instant::now();
+        let work = |log: &Path| -> io::Result<Verdicts> {
+            let mut verdicts = Verdicts::new();
+            while let Some(due) = due.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let verdict = run(*due, log)?;
+                tell(due.1, &verdict, self.record)?;
+                verdicts.insert(due.1.name.clone(), verdict);
+            }
+            Ok(verdicts)
+        };
+        let cores = std::thread::available_parallelism()?.get();
+        let work = &work;
         let mut verdicts = Verdicts::new();
-        while let Some((number, mutant)) = due.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let verdict = workshop.try_stage(stage, binaries, *number, log)?;
-            tell(mutant, &verdict, record)?;
-            verdicts.insert(mutant.name.clone(), verdict);
-        }
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..cores)
+                .map(|core| {
+                    let log = self.workshop.root.join(format!("trial-{core}.log"));
+                    scope.spawn(move || work(&log))
+                })
+                .collect();
+            for worker in workers {
+                let done = worker
+                    .join()
+                    .map_err(|_| io::Error::other("a worker panicked"))?;
+                verdicts.extend(done?);
+            }
+            io::Result::Ok(())
+        })?;
+        println!(
+            "{} by {tests} in {} s",
+            due.len(),
+            began.elapsed().as_secs()
+        );
         Ok(verdicts)
-    };
-    let cores = std::thread::available_parallelism()?.get();
-    let work = &work;
-    let mut verdicts = Verdicts::new();
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..cores)
-            .map(|core| {
-                let log = workshop.root.join(format!("trial-{core}.log"));
-                scope.spawn(move || work(&log))
-            })
-            .collect();
-        for worker in workers {
-            let done = worker
-                .join()
-                .map_err(|_| io::Error::other("a worker panicked"))?;
-            verdicts.extend(done?);
-        }
-        io::Result::Ok(())
-    })?;
-    println!(
-        "{} by {} in {} s",
-        due.len(),
-        stage.name(),
-        began.elapsed().as_secs()
-    );
-    Ok(verdicts)
+    }
 }
 
 fn tell(mutant: &Mutant, verdict: &Verdict, record: &Record) -> io::Result<()> {

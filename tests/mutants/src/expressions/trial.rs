@@ -9,7 +9,7 @@ use super::part::Stage;
 use crate::scratch::{bounded, failed, outcome};
 
 /// What stands for the test where none told its name.
-const DIED: &str = "(the test binary died)";
+pub(super) const DIED: &str = "(the test binary died)";
 
 /// What came of a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,22 +25,8 @@ pub enum Verdict {
 }
 
 impl Workshop<'_> {
-    /// Runs one stage of the tests after the other, until one notices the change with this number; 0 is the only change of a
-    /// build of its own. `log` is written over.
-    ///
-    /// # Errors
-    /// If a test binary is missing or cannot be started.
-    pub fn try_out(&self, binaries: &Binaries, number: usize, log: &Path) -> io::Result<Verdict> {
-        for stage in self.part.stages {
-            let verdict = self.try_stage(stage, binaries, number, log)?;
-            if verdict != Verdict::Missed {
-                return Ok(verdict);
-            }
-        }
-        Ok(Verdict::Missed)
-    }
-
-    /// Runs one stage of the tests with the change of this number.
+    /// Runs one stage of the tests with the change of this number; 0 is none, or the only one of a build of its own. `only`
+    /// names one test of the stage. `log` is written over.
     ///
     /// # Errors
     /// If the test binary is missing or cannot be started.
@@ -49,6 +35,7 @@ impl Workshop<'_> {
         stage: &Stage,
         binaries: &Binaries,
         number: usize,
+        only: Option<&str>,
         log: &Path,
     ) -> io::Result<Verdict> {
         let name = stage.name().to_owned();
@@ -59,6 +46,7 @@ impl Workshop<'_> {
         let mut tests = bounded(binary);
         tests
             .args(stage.arguments)
+            .args(only.into_iter().flat_map(|test| [test, "--exact"]))
             .envs(stage.environment.iter().copied())
             .env(NUMBER, number.to_string())
             .env("CARGO_MANIFEST_DIR", &folder)
