@@ -247,6 +247,24 @@ async fn a_leader_stops_as_soon_as_it_sees_another_holder() {
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_log_says_which_lease_was_taken_and_given_up() {
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let lines = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_writer(log.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(lines);
+    World::leads().await.stops().await;
+    let log = String::from_utf8(log.lock().unwrap().clone()).unwrap();
+    for said in [
+        "leading lease=ops/orchestrator identity=a",
+        "lease released lease=ops/orchestrator",
+    ] {
+        assert!(log.contains(said), "{log}");
+    }
+}
+
 #[test]
 fn no_two_processes_are_called_the_same() {
     let at = |seconds| start() + SignedDuration::from_secs(seconds);

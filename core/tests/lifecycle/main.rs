@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod approval;
+mod bounds;
 mod clock;
 mod crashes;
 mod deadlines;
