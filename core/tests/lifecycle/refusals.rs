@@ -89,6 +89,18 @@ fn b_a_second_passing_refusal_of_a_later_child_is_reported() {
 }
 
 #[test]
+fn b_what_is_refused_says_what_a_person_can_do_about_it() {
+    let mut world = World::new();
+    world.refuse_always(creates, forbidden("cannot create remediationprocessings"));
+    world.reconcile();
+    assert_eq!(
+        world.condition("Reconciling").unwrap().2,
+        "RemediationProcessing/web-processing cannot be created yet: cannot create remediationprocessings; \
+         grant the orchestrator's ServiceAccount the verb that the message names"
+    );
+}
+
+#[test]
 fn b_an_outage_of_an_hour_costs_three_writes_at_most() {
     let mut world = World::with(|request| {
         request.spec.timeouts =

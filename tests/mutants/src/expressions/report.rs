@@ -115,3 +115,13 @@ pub fn render(
     }
     text
 }
+
+/// The counts of a report, from the top; the first is that of all changes.
+#[must_use]
+pub fn counts(report: &str) -> Vec<(usize, &str)> {
+    let lines = report.lines().filter_map(|line| {
+        let (count, of_what) = line.trim_start().split_once(' ')?;
+        Some((count.parse().ok()?, of_what))
+    });
+    lines.collect()
+}
