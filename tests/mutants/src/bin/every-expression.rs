@@ -106,6 +106,9 @@ fn run(asked: &Asked) -> io::Result<bool> {
         together.hopeless.len(),
         alone.len()
     );
+    for (_, mutant) in &alone {
+        println!("  {}", mutant.name);
+    }
     // What the cheap tests notice is noticed first; the slow ones see the rest alone.
     let hall = Hall {
         workshop: &workshop,

@@ -36,7 +36,7 @@ pub struct Together {
     pub binaries: Binaries,
     /// The numbers of the changes that are not in it.
     pub apart: BTreeSet<usize>,
-    /// Those of them that cannot compile: a value is to be replaced by the default of a type that has none.
+    /// Those of them that cannot compile: a type has no default, or no function that is called.
     pub hopeless: BTreeSet<usize>,
 }
 
@@ -44,8 +44,8 @@ pub struct Together {
 struct Complaint {
     file: String,
     line: usize,
-    /// A type has no default.
-    no_default: bool,
+    /// It holds wherever the value stands: a type has no default, or no function of that name.
+    hopeless: bool,
     /// The function that a constant calls, and that is not constant.
     not_constant: Option<String>,
 }
@@ -127,7 +127,7 @@ impl<'a> Workshop<'a> {
             for complaint in complaints {
                 let file = switched.get(&complaint.file);
                 if let Some(number) = file.and_then(|s| s.change_in(complaint.line))
-                    && complaint.no_default
+                    && complaint.hopeless
                 {
                     hopeless.insert(number);
                 }
@@ -263,14 +263,21 @@ impl<'a> Workshop<'a> {
 
 fn complaints_of(error: &Message) -> impl Iterator<Item = Complaint> {
     let code = error.code.as_ref().map(|code| code.code.as_str());
-    let no_default = code == Some("E0277") && error.message.contains("Default` is not satisfied");
+    let hopeless = match code {
+        Some("E0277") => error.message.contains("Default` is not satisfied"),
+        Some("E0599") => error
+            .message
+            .contains("no function or associated item named"),
+        Some("E0433") => true,
+        Some(_) | None => false,
+    };
     let called = error.message.split('`').nth(1).map(last);
     let not_constant = called.filter(|_| code == Some("E0015"));
     let spans = error.spans.iter().filter(|span| span.is_primary);
     spans.map(move |span| Complaint {
         file: span.file_name.clone(),
         line: span.line_start,
-        no_default,
+        hopeless,
         not_constant: not_constant.map(ToOwned::to_owned),
     })
 }
@@ -300,9 +307,11 @@ mod tests {
     #[test]
     fn what_cannot_compile_anywhere_is_told_from_what_cannot_compile_here() {
         let no_default = "the trait bound `Verdict: std::default::Default` is not satisfied";
-        assert!(complaint("E0277", no_default).no_default);
-        assert!(!complaint("E0277", "the trait bound `A: Clone` is not satisfied").no_default);
-        assert!(!complaint("E0308", "mismatched types").no_default);
+        assert!(complaint("E0277", no_default).hopeless);
+        let no_new = "no function or associated item named `new` found for struct `Page<T>`";
+        assert!(complaint("E0599", no_new).hopeless);
+        assert!(!complaint("E0277", "the trait bound `A: Clone` is not satisfied").hopeless);
+        assert!(!complaint("E0308", "mismatched types").hopeless);
     }
 
     #[test]

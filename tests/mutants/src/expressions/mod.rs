@@ -7,6 +7,7 @@
 
 pub mod body;
 pub mod build;
+pub mod hang;
 pub mod list;
 pub mod part;
 pub mod record;

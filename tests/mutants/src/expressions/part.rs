@@ -28,7 +28,8 @@ pub struct Stage {
     pub arguments: &'static [&'static str],
     /// Environment variables for it.
     pub environment: &'static [(&'static str, &'static str)],
-    /// After so long the change counts as noticed: something runs without an end.
+    /// After so long, if it has had as much processor time or waits for nothing, the change counts as noticed: something
+    /// runs without an end.
     pub limit: Duration,
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::NUMBER;
 use super::build::{Binaries, Workshop};
+use super::hang::Watcher;
 use super::part::Stage;
 use crate::scratch::{bounded, failed, outcome};
 
@@ -51,7 +52,12 @@ impl Workshop<'_> {
             .env(NUMBER, number.to_string())
             .env("CARGO_MANIFEST_DIR", &folder)
             .current_dir(&folder);
-        let (passed, text) = outcome(&mut tests, log, stage.limit)?;
+        let mut watcher = None;
+        let (passed, text) = outcome(&mut tests, log, stage.limit, |process| {
+            let limit = stage.limit.as_secs();
+            let watcher = watcher.get_or_insert_with(|| Watcher::new(process, limit));
+            watcher.hangs()
+        })?;
         Ok(match passed {
             None => Verdict::Hung(name),
             Some(true) => Verdict::Missed,
