@@ -7,6 +7,7 @@ mod bounds;
 mod clock;
 mod crashes;
 mod deadlines;
+mod decisions;
 mod deletion;
 mod edited_status;
 mod escalation;

@@ -90,3 +90,10 @@ fn events_for_each_transition_are_written_where_they_are_asked_for() {
         (4, 1)
     );
 }
+
+#[test]
+fn ten_years_are_the_longest_timeout() {
+    let read = |text: &str| text.parse::<remediation_core::time::GoDuration>();
+    assert!(read("87600h").is_ok());
+    assert!(read("87600h1ms").is_err());
+}

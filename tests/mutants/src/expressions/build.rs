@@ -36,7 +36,7 @@ pub struct Together {
     pub binaries: Binaries,
     /// The numbers of the changes that are not in it.
     pub apart: BTreeSet<usize>,
-    /// Those of them that cannot compile: a type has no default, or no function that is called.
+    /// Those of them that cannot compile wherever they stand.
     pub hopeless: BTreeSet<usize>,
 }
 
@@ -44,7 +44,8 @@ pub struct Together {
 struct Complaint {
     file: String,
     line: usize,
-    /// It holds wherever the value stands: a type has no default, or no function of that name.
+    /// It holds wherever the change stands: a type has no default, no such function or no such operator, or `let` stands
+    /// beside `||`.
     hopeless: bool,
     /// The function that a constant calls, and that is not constant.
     not_constant: Option<String>,
@@ -264,12 +265,16 @@ impl<'a> Workshop<'a> {
 fn complaints_of(error: &Message) -> impl Iterator<Item = Complaint> {
     let code = error.code.as_ref().map(|code| code.code.as_str());
     let hopeless = match code {
-        Some("E0277") => error.message.contains("Default` is not satisfied"),
+        Some("E0277") => {
+            error.message.contains("Default` is not satisfied")
+                || error.message.starts_with("cannot ")
+        }
         Some("E0599") => error
             .message
             .contains("no function or associated item named"),
         Some("E0433") => true,
-        Some(_) | None => false,
+        Some(_) => false,
+        None => error.message.contains("found `let` statement"),
     };
     let called = error.message.split('`').nth(1).map(last);
     let not_constant = called.filter(|_| code == Some("E0015"));
@@ -311,6 +316,7 @@ mod tests {
         let no_new = "no function or associated item named `new` found for struct `Page<T>`";
         assert!(complaint("E0599", no_new).hopeless);
         assert!(!complaint("E0277", "the trait bound `A: Clone` is not satisfied").hopeless);
+        assert!(complaint("E0277", "cannot multiply `Duration` by `Duration`").hopeless);
         assert!(!complaint("E0308", "mismatched types").hopeless);
     }
 
