@@ -151,27 +151,43 @@ impl<'a> Workshop<'a> {
     }
 
     /// Builds one change alone, and runs one stage of the tests after the other, each built when it is needed, until one
-    /// notices. `log` is written over.
+    /// notices. `sound` names the stages that are known to pass without any change; the others are tried first.
     ///
     /// # Errors
     /// If a file cannot be written, or cargo or a test binary cannot be started.
-    pub fn alone(&self, mutant: &Mutant, log: &Path) -> io::Result<Verdict> {
-        self.restore()?;
+    pub fn alone(
+        &self,
+        mutant: &Mutant,
+        sound: &mut BTreeSet<&'static str>,
+    ) -> io::Result<Verdict> {
         let changed = mutant.applied(&self.sources[&mutant.file]);
-        fs::write(self.root.join(&mutant.file), changed)?;
-        let verdict = self.try_alone(log);
+        let verdict = self.try_alone(&self.root.join(&mutant.file), &changed, sound);
         self.restore()?;
         verdict
     }
 
-    fn try_alone(&self, log: &Path) -> io::Result<Verdict> {
+    fn try_alone(
+        &self,
+        file: &Path,
+        changed: &str,
+        sound: &mut BTreeSet<&'static str>,
+    ) -> io::Result<Verdict> {
+        self.restore()?;
+        fs::write(file, changed)?;
         let (_, words) = self.complaints()?;
         if !words.is_empty() {
             return Ok(Verdict::Unviable);
         }
+        let log = self.root.join("alone.log");
         for stage in self.part.stages {
-            let binaries = self.binaries(std::slice::from_ref(stage))?;
-            let verdict = self.try_stage(stage, &binaries, 0, None, log)?;
+            let one = std::slice::from_ref(stage);
+            if !sound.contains(stage.name()) {
+                self.restore()?;
+                self.check_sound(stage, &self.binaries(one)?)?;
+                sound.insert(stage.name());
+                fs::write(file, changed)?;
+            }
+            let verdict = self.try_stage(stage, &self.binaries(one)?, 0, None, &log)?;
             if verdict != Verdict::Missed {
                 return Ok(verdict);
             }

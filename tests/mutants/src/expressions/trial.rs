@@ -26,6 +26,21 @@ pub enum Verdict {
 }
 
 impl Workshop<'_> {
+    /// Makes sure that a stage passes without any change: one that does not would seem to notice all of them.
+    ///
+    /// # Errors
+    /// If it does not pass, or cannot be run.
+    pub fn check_sound(&self, stage: &Stage, binaries: &Binaries) -> io::Result<()> {
+        let log = self.root.join("sound.log");
+        match self.try_stage(stage, binaries, 0, None, &log)? {
+            Verdict::Missed => Ok(()),
+            verdict => {
+                let what = format!("the tests fail without any change: {verdict:?}");
+                Err(io::Error::other(what))
+            }
+        }
+    }
+
     /// Runs one stage of the tests with the change of this number; 0 is none, or the only one of a build of its own. `only`
     /// names one test of the stage. `log` is written over.
     ///
