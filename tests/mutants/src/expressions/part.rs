@@ -85,7 +85,7 @@ pub const PARTS: &[Part] = &[
             "adapters/src/kubernetes/watch.rs",
         ],
         stages: &[
-            stage("", 120),
+            stage("", 40),
             Stage {
                 environment: &[("SIMULATION_SEEDS", "300")],
                 ..stage("simulation", 900)
