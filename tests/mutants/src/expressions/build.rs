@@ -40,6 +40,13 @@ pub struct Together {
     pub hopeless: BTreeSet<usize>,
 }
 
+/// What is built. One change runs its tests once: optimising it takes longer than that gains.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Build {
+    Together,
+    Alone,
+}
+
 /// What the compiler says.
 struct Complaint {
     file: String,
@@ -120,7 +127,7 @@ impl<'a> Workshop<'a> {
         let mut hopeless = BTreeSet::new();
         loop {
             let switched = self.write_switched(mutants, &mut apart)?;
-            let (complaints, words) = self.complaints()?;
+            let (complaints, words) = self.complaints(Build::Together)?;
             if words.is_empty() {
                 break;
             }
@@ -142,7 +149,7 @@ impl<'a> Workshop<'a> {
                 return Err(io::Error::other(format!("does not compile:\n{words}")));
             }
         }
-        let binaries = self.binaries(self.part.stages)?;
+        let binaries = self.binaries(self.part.stages, Build::Together)?;
         Ok(Together {
             binaries,
             apart,
@@ -174,7 +181,7 @@ impl<'a> Workshop<'a> {
     ) -> io::Result<Verdict> {
         self.restore()?;
         fs::write(file, changed)?;
-        let (_, words) = self.complaints()?;
+        let (_, words) = self.complaints(Build::Alone)?;
         if !words.is_empty() {
             return Ok(Verdict::Unviable);
         }
@@ -183,11 +190,12 @@ impl<'a> Workshop<'a> {
             let one = std::slice::from_ref(stage);
             if !sound.contains(stage.name()) {
                 self.restore()?;
-                self.check_sound(stage, &self.binaries(one)?)?;
+                self.check_sound(stage, &self.binaries(one, Build::Alone)?)?;
                 sound.insert(stage.name());
                 fs::write(file, changed)?;
             }
-            let verdict = self.try_stage(stage, &self.binaries(one)?, 0, None, &log)?;
+            let verdict =
+                self.try_stage(stage, &self.binaries(one, Build::Alone)?, 0, None, &log)?;
             if verdict != Verdict::Missed {
                 return Ok(verdict);
             }
@@ -227,8 +235,12 @@ impl<'a> Workshop<'a> {
         Ok(())
     }
 
-    fn cargo(&self, arguments: &[&str]) -> io::Result<(bool, Vec<Line>, String)> {
+    fn cargo(&self, arguments: &[&str], build: Build) -> io::Result<(bool, Vec<Line>, String)> {
         let mut command = Command::new("cargo");
+        if build == Build::Alone {
+            let fast = format!("profile.dev.package.{}.opt-level=0", self.part.package);
+            command.args(["--config", &fast]);
+        }
         command
             .args(arguments)
             .args(["--package", self.part.package, "--message-format", "json"])
@@ -243,8 +255,8 @@ impl<'a> Workshop<'a> {
     }
 
     /// What the compiler complains about, and its words; none if it compiles.
-    fn complaints(&self) -> io::Result<(Vec<Complaint>, String)> {
-        let (fine, lines, words) = self.cargo(&["build", "--lib"])?;
+    fn complaints(&self, build: Build) -> io::Result<(Vec<Complaint>, String)> {
+        let (fine, lines, words) = self.cargo(&["build", "--lib"], build)?;
         if fine {
             return Ok((Vec::new(), String::new()));
         }
@@ -256,7 +268,7 @@ impl<'a> Workshop<'a> {
         Ok((complaints, if said.is_empty() { words } else { said }))
     }
 
-    fn binaries(&self, stages: &[Stage]) -> io::Result<Binaries> {
+    fn binaries(&self, stages: &[Stage], build: Build) -> io::Result<Binaries> {
         let mut arguments = vec!["test", "--no-run"];
         for stage in stages {
             match stage.target {
@@ -264,7 +276,7 @@ impl<'a> Workshop<'a> {
                 target => arguments.extend(["--test", target]),
             }
         }
-        let (fine, lines, words) = self.cargo(&arguments)?;
+        let (fine, lines, words) = self.cargo(&arguments, build)?;
         if !fine {
             return Err(io::Error::other(format!("tests do not build:\n{words}")));
         }
