@@ -302,7 +302,7 @@ fn complaints_of(error: &Message) -> impl Iterator<Item = Complaint> {
             .contains("no function or associated item named"),
         Some("E0433") => true,
         Some(_) => false,
-        None => error.message.contains("found `let` statement"),
+        None => error.message.contains("in let chain conditions"),
     };
     let called = error.message.split('`').nth(1).map(last);
     let not_constant = called.filter(|_| code == Some("E0015"));
