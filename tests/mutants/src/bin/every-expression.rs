@@ -20,10 +20,13 @@ use known_bugs::expressions::build::{Binaries, Workshop};
 use known_bugs::expressions::list::{self, Mutant};
 use known_bugs::expressions::part::{PARTS, Part};
 use known_bugs::expressions::record::{Record, Verdicts};
-use known_bugs::expressions::report;
+use known_bugs::expressions::report::{self, Justified};
 use known_bugs::expressions::trial::Verdict;
 use known_bugs::scratch::Scratch;
 use known_bugs::workspace;
+
+/// So few changes are built one by one: building all together would take longer.
+const FEW: usize = 12;
 
 /// What was asked for.
 struct Asked {
@@ -90,58 +93,26 @@ fn run(asked: &Asked) -> io::Result<bool> {
     let tried = mutants.iter().filter(known).count();
     println!("{} changes, {tried} tried before", mutants.len());
 
-    let together = workshop.together(&mutants)?;
-    for number in &together.hopeless {
-        let mutant = &mutants[number - 1];
-        if !verdicts.contains_key(&mutant.name) {
-            record.add(&mutant.name, &Verdict::Unviable)?;
-            verdicts.insert(mutant.name.clone(), Verdict::Unviable);
-        }
-    }
-    let (alone, mut due): (Vec<_>, Vec<_>) = (1..)
-        .zip(&mutants)
-        .filter(|(_, mutant)| !verdicts.contains_key(&mutant.name))
-        .partition(|(number, _)| together.apart.contains(number));
-    println!(
-        "{} cannot compile, {} are to be built alone",
-        together.hopeless.len(),
-        alone.len()
-    );
-    for (_, mutant) in &alone {
-        println!("  {}", mutant.name);
-    }
-    // What the cheap tests notice is noticed first; the slow ones see the rest alone.
-    let hall = Hall {
+    let justified = report::justified()?;
+    let campaign = Campaign {
         workshop: &workshop,
-        binaries: &together.binaries,
         record: &record,
+        justified: &justified,
     };
-    let stages = asked.part.stages;
     let mut sound = BTreeSet::new();
-    for (place, stage) in stages.iter().enumerate() {
-        if due.is_empty() {
-            break;
-        }
-        workshop.check_sound(stage, hall.binaries)?;
-        sound.insert(stage.name());
-        if place == 0 {
-            let came = hall.try_all("the tests that noticed before", &due, |due, log| {
-                hall.try_hints(due, log)
-            })?;
-            keep_missed(&mut due, came, &mut verdicts);
-        }
-        let came = hall.try_all(stage.name(), &due, |due, log| {
-            workshop.try_stage(stage, hall.binaries, due.0, None, log)
-        })?;
-        keep_missed(&mut due, came, &mut verdicts);
-    }
-    for (_, mutant) in alone {
-        let verdict = workshop.alone(mutant, &mut sound)?;
+    let alone = if mutants.len() - tried > FEW {
+        campaign.try_together(&mutants, &mut verdicts, &mut sound)?
+    } else {
+        let left = mutants.iter().filter(|m| !verdicts.contains_key(&m.name));
+        left.collect()
+    };
+    for mutant in alone {
+        let stages = asked.part.stages_for(campaign.is_excused(mutant));
+        let verdict = workshop.alone(mutant, stages, &mut sound)?;
         tell(mutant, &verdict, &record)?;
         verdicts.insert(mutant.name.clone(), verdict);
     }
 
-    let justified = report::justified()?;
     let (open, excused) = report::holes(&mutants, &verdicts, &workshop.sources, &justified);
     let text = report::render(
         asked.part,
@@ -155,6 +126,74 @@ fn run(asked: &Asked) -> io::Result<bool> {
         std::fs::write(report::path(asked.part), &text)?;
     }
     Ok(open.is_empty())
+}
+
+/// The part of a campaign that is the same for all changes.
+struct Campaign<'a> {
+    workshop: &'a Workshop<'a>,
+    record: &'a Record,
+    justified: &'a Justified,
+}
+
+impl Campaign<'_> {
+    fn is_excused(&self, mutant: &Mutant) -> bool {
+        let text = &self.workshop.sources[&mutant.file];
+        self.justified.contains_key(&mutant.essence(text))
+    }
+
+    /// Tries all changes that can stand behind a number, and returns those that are to be built alone.
+    fn try_together<'m>(
+        &self,
+        mutants: &'m [Mutant],
+        verdicts: &mut Verdicts,
+        sound: &mut BTreeSet<&'static str>,
+    ) -> io::Result<Vec<&'m Mutant>> {
+        let Campaign {
+            workshop, record, ..
+        } = self;
+        let together = workshop.together(mutants)?;
+        for number in &together.hopeless {
+            let mutant = &mutants[number - 1];
+            if !verdicts.contains_key(&mutant.name) {
+                record.add(&mutant.name, &Verdict::Unviable)?;
+                verdicts.insert(mutant.name.clone(), Verdict::Unviable);
+            }
+        }
+        let (alone, mut due): (Vec<_>, Vec<_>) = (1..)
+            .zip(mutants)
+            .filter(|(_, mutant)| !verdicts.contains_key(&mutant.name))
+            .partition(|(number, _)| together.apart.contains(number));
+        println!(
+            "{} cannot compile, {} are to be built alone",
+            together.hopeless.len(),
+            alone.len()
+        );
+        let hall = Hall {
+            workshop,
+            binaries: &together.binaries,
+            record,
+        };
+        // What the cheap tests notice is noticed first; the slow ones see the rest alone.
+        for (place, stage) in workshop.part.stages.iter().enumerate() {
+            due.retain(|(_, mutant)| !(stage.slow && self.is_excused(mutant)));
+            if due.is_empty() {
+                break;
+            }
+            workshop.check_sound(stage, hall.binaries)?;
+            sound.insert(stage.name());
+            if place == 0 {
+                let came = hall.try_all("the tests that noticed before", &due, |due, log| {
+                    hall.try_hints(due, log)
+                })?;
+                keep_missed(&mut due, came, verdicts);
+            }
+            let came = hall.try_all(stage.name(), &due, |due, log| {
+                workshop.try_stage(stage, hall.binaries, due.0, None, log)
+            })?;
+            keep_missed(&mut due, came, verdicts);
+        }
+        Ok(alone.into_iter().map(|(_, mutant)| mutant).collect())
+    }
 }
 
 /// A change and its number.

@@ -157,7 +157,7 @@ impl<'a> Workshop<'a> {
         })
     }
 
-    /// Builds one change alone, and runs one stage of the tests after the other, each built when it is needed, until one
+    /// Builds one change alone, and runs one of these stages of the tests after the other, each built when it is needed, until one
     /// notices. `sound` names the stages that are known to pass without any change; the others are tried first.
     ///
     /// # Errors
@@ -165,10 +165,11 @@ impl<'a> Workshop<'a> {
     pub fn alone(
         &self,
         mutant: &Mutant,
+        stages: impl Iterator<Item = &'static Stage>,
         sound: &mut BTreeSet<&'static str>,
     ) -> io::Result<Verdict> {
         let changed = mutant.applied(&self.sources[&mutant.file]);
-        let verdict = self.try_alone(&self.root.join(&mutant.file), &changed, sound);
+        let verdict = self.try_alone(&self.root.join(&mutant.file), &changed, stages, sound);
         self.restore()?;
         verdict
     }
@@ -177,6 +178,7 @@ impl<'a> Workshop<'a> {
         &self,
         file: &Path,
         changed: &str,
+        stages: impl Iterator<Item = &'static Stage>,
         sound: &mut BTreeSet<&'static str>,
     ) -> io::Result<Verdict> {
         self.restore()?;
@@ -186,7 +188,7 @@ impl<'a> Workshop<'a> {
             return Ok(Verdict::Unviable);
         }
         let log = self.root.join("alone.log");
-        for stage in self.part.stages {
+        for stage in stages {
             let one = std::slice::from_ref(stage);
             if !sound.contains(stage.name()) {
                 self.restore()?;

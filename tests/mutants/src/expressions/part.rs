@@ -31,6 +31,8 @@ pub struct Stage {
     /// After so long, if it has had as much processor time or waits for nothing, the change counts as noticed: something
     /// runs without an end.
     pub limit: Duration,
+    /// Whether a change that a reason excuses is not worth it.
+    pub slow: bool,
 }
 
 const fn stage(target: &'static str, seconds: u64) -> Stage {
@@ -39,6 +41,7 @@ const fn stage(target: &'static str, seconds: u64) -> Stage {
         arguments: &[],
         environment: &[],
         limit: Duration::from_secs(seconds),
+        slow: seconds >= 300,
     }
 }
 
@@ -121,5 +124,11 @@ impl Part {
     #[must_use]
     pub fn named(name: &str) -> Option<&'static Self> {
         PARTS.iter().find(|part| part.name == name)
+    }
+
+    /// The stages of tests that a change goes through, one that a reason excuses or another.
+    pub fn stages_for(&self, excused: bool) -> impl Iterator<Item = &'static Stage> {
+        let stages = self.stages.iter();
+        stages.filter(move |stage| !(stage.slow && excused))
     }
 }
