@@ -4,6 +4,7 @@
 //! cargo run -p known-bugs --bin every-expression -- core
 //! cargo run -p known-bugs --bin every-expression -- adapters --shard 0/4    # a quarter of it
 //! cargo run -p known-bugs --bin every-expression -- core --only draft.rs    # those whose names hold a word
+//! cargo run -p known-bugs --bin every-expression -- core --table            # tries nothing, and writes what is known
 //! ```
 //!
 //! `--scratch FOLDER` and `--target FOLDER` say where the copy of the workspace and its builds go. It can be stopped at any
@@ -33,12 +34,13 @@ struct Asked {
     part: &'static Part,
     shard: (usize, usize),
     only: String,
+    table: bool,
     scratch: PathBuf,
     target: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
-    let usage = "write core or adapters, and if you like --shard K/N, --only WORD, --scratch FOLDER, --target FOLDER";
+    let usage = "write core or adapters, and if you like --shard K/N, --only WORD, --table, --scratch FOLDER, --target FOLDER";
     known_bugs::exit_code(parse(std::env::args().skip(1)), usage, run)
 }
 
@@ -52,6 +54,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Asked, String> {
         part,
         shard: (0, 1),
         only: String::new(),
+        table: false,
         scratch: workspace()
             .join("target")
             .join(format!("every-expression-{name}")),
@@ -64,6 +67,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Asked, String> {
         };
         match argument.as_str() {
             "--shard" => asked.shard = known_bugs::shard(&value()?)?,
+            "--table" => asked.table = true,
             "--only" => asked.only = value()?,
             "--scratch" => asked.scratch = value()?.into(),
             "--target" => asked.target = Some(value()?.into()),
@@ -100,7 +104,9 @@ fn run(asked: &Asked) -> io::Result<bool> {
         justified: &justified,
     };
     let mut sound = BTreeSet::new();
-    let alone = if mutants.len() - tried > FEW {
+    let alone = if asked.table {
+        Vec::new()
+    } else if mutants.len() - tried > FEW {
         campaign.try_together(&mutants, &mut verdicts, &mut sound)?
     } else {
         let left = mutants.iter().filter(|m| !verdicts.contains_key(&m.name));
