@@ -136,8 +136,8 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Rewrites a time that lies in the future, and fills in what every remediation that has begun must hold: no
-    /// clock may be stopped by a skewed one, or by a hand.
+    /// Rewrites a time that lies in the future, and fills in what every remediation that has begun must hold, and the
+    /// policy: no clock may be stopped by a skewed one, or by a hand.
     pub(crate) fn repair_clocks(&mut self) {
         let now = Time::at(self.now);
         let latest = now.plus(AHEAD);
@@ -157,7 +157,7 @@ impl<'a> Draft<'a> {
         if wrong(self.status.failure_time, failed) {
             self.status.to_mut().failure_time = Some(now);
         }
-        if begun && self.status.effective_policy.is_none() {
+        if self.status.effective_policy.is_none() {
             let policy = self.policy.clone().into_owned();
             self.status.to_mut().effective_policy = Some(policy);
         }
@@ -329,7 +329,7 @@ impl<'a> Draft<'a> {
             None => ("InProgress", String::new()),
         };
         let known = self.status.condition(conditions::RECONCILING);
-        if known.is_some_and(|c| c.reason == reason && c.message == message) {
+        if known.is_some_and(|c| (&*c.reason, &c.message) == (reason, &message)) {
             return;
         }
         if self.trouble.is_some() && known.is_none_or(|c| c.reason != reason) {

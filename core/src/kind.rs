@@ -113,3 +113,58 @@ impl fmt::Display for ChildKind {
         f.write_str(self.name())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_is_called_as_its_definition_says() {
+        let names = |kind: ChildKind| (kind.plural(), kind.group(), kind.short());
+        for (kind, plural, group, short) in [
+            (
+                ChildKind::RemediationProcessing,
+                "remediationprocessings",
+                "remediationprocessing.kubernaut.ai",
+                "rproc",
+            ),
+            (
+                ChildKind::AIAnalysis,
+                "aianalyses",
+                "aianalysis.kubernaut.ai",
+                "aia",
+            ),
+            (
+                ChildKind::WorkflowExecution,
+                "workflowexecutions",
+                "workflowexecution.kubernaut.ai",
+                "wfe",
+            ),
+            (
+                ChildKind::KubernetesExecution,
+                "kubernetesexecutions",
+                "kubernetesexecution.kubernaut.ai",
+                "kexec",
+            ),
+            (
+                ChildKind::NotificationRequest,
+                "notificationrequests",
+                "notification.kubernaut.ai",
+                "notif",
+            ),
+        ] {
+            assert_eq!(names(kind), (plural, group, short));
+        }
+    }
+
+    /// S1 is about these.
+    #[test]
+    fn workflows_and_their_steps_change_the_cluster_and_nothing_else_does() {
+        let executes = ChildKind::ALL.into_iter().filter(|kind| kind.executes());
+        let executes: Vec<ChildKind> = executes.collect();
+        assert_eq!(
+            executes,
+            [ChildKind::WorkflowExecution, ChildKind::KubernetesExecution]
+        );
+    }
+}

@@ -1,4 +1,4 @@
-//! The docs pages that are written from the code are committed as they are.
+//! What is written from the code: the docs pages are committed as they are, and schemas are called as their types.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -42,4 +42,16 @@ fn each_file_that_the_page_sends_a_reader_to_exists() {
 fn every_rule_is_listed_once_and_in_order() {
     assert!(Rule::ALL.windows(2).all(|pair| pair[0] < pair[1]));
     assert_eq!(Rule::ALL.len(), Rule::Waiting as usize + 1);
+}
+
+#[cfg(feature = "schema")]
+#[test]
+fn the_schema_of_a_time_or_a_duration_is_called_as_its_type() {
+    use remediation_core::time::{GoDuration, Time};
+    for (schema, title) in [
+        (schemars::schema_for!(Time), "Time"),
+        (schemars::schema_for!(GoDuration), "GoDuration"),
+    ] {
+        assert_eq!(schema.get("title").unwrap(), title);
+    }
 }

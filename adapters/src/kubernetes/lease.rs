@@ -151,16 +151,12 @@ impl Elector {
                 return Ok(moment.min(self.later(half)));
             }
             LeaseAction::Create(record) => {
-                let lease = self.lease(&record, None);
+                let lease = self.lease(&record);
                 self.call("create", self.leases.create(&PostParams::default(), &lease))
                     .await
             }
             LeaseAction::Replace(record) => {
-                let version = self
-                    .known
-                    .as_ref()
-                    .and_then(|known| known.lease.resource_version());
-                let lease = self.lease(&record, version);
+                let lease = self.lease(&record);
                 let name = &self.settings.name;
                 self.call(
                     "update",
@@ -248,7 +244,7 @@ impl Elector {
             return;
         };
         let record = released(&known.sighting.record, self.wall.now());
-        let lease = self.lease(&record, known.lease.resource_version());
+        let lease = self.lease(&record);
         let name = &self.settings.name;
         match self
             .call(
@@ -286,8 +282,9 @@ impl Elector {
         answer
     }
 
-    fn lease(&self, record: &LeaseRecord, version: Option<String>) -> Lease {
-        // The rest of the object is kept as it was read: labels and owners are other people's.
+    /// The Lease to be written: against the version that was read, and with the rest of the object kept as it was, for
+    /// labels and owners are other people's.
+    fn lease(&self, record: &LeaseRecord) -> Lease {
         let metadata = match &self.known {
             Some(known) => known.lease.metadata.clone(),
             None => ObjectMeta::default(),
@@ -296,7 +293,6 @@ impl Elector {
             metadata: ObjectMeta {
                 name: Some(self.settings.name.clone()),
                 namespace: Some(self.settings.namespace.clone()),
-                resource_version: version,
                 managed_fields: None,
                 ..metadata
             },

@@ -247,6 +247,38 @@ async fn a_leader_stops_as_soon_as_it_sees_another_holder() {
     );
 }
 
+/// The lines of a log.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_log_says_which_lease_was_taken_and_given_up() {
+    let log = Log::default();
+    let lines = tracing_subscriber::fmt().with_ansi(false).with_writer({
+        let log = log.clone();
+        move || log.clone()
+    });
+    let _guard = tracing::subscriber::set_default(lines.finish());
+    World::leads().await.stops().await;
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    for said in [
+        "leading lease=ops/orchestrator identity=a",
+        "lease released lease=ops/orchestrator",
+    ] {
+        assert!(log.contains(said), "{log}");
+    }
+}
+
 #[test]
 fn no_two_processes_are_called_the_same() {
     let at = |seconds| start() + SignedDuration::from_secs(seconds);

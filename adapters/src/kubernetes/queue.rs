@@ -145,18 +145,17 @@ impl State {
         if let Some(known) = self.ages.get(name) {
             return *known;
         }
-        self.counter += 1;
         let age = (created, self.counter);
         self.ages.insert(name.clone(), age);
         age
     }
 
     fn make_ready(&mut self, name: ObjectName, urgent: bool, now: Timestamp) {
+        self.counter += 1;
         if let Some(again) = self.running.get_mut(&name) {
             *again = true;
             return;
         }
-        self.counter += 1;
         let age = self.note_age(&name, now);
         let rank = if urgent { OLDEST } else { age };
         match self.ready.get(&name).copied() {

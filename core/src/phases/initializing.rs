@@ -16,7 +16,7 @@ use crate::draft::{Draft, Failure, Verdict};
 use crate::error::Category;
 use crate::kind::ChildKind;
 use crate::phase::Phase;
-use crate::policy::{EffectivePolicy, effective};
+use crate::policy::effective;
 use crate::rule::Rule;
 use crate::status::ObjectRef;
 use crate::targeting;
@@ -24,9 +24,9 @@ use crate::view::{Ensured, View};
 
 pub(crate) fn decide(view: &View<'_>, draft: &mut Draft<'_>) -> Verdict {
     let spec = &view.state.request.spec;
-    let (policy, wrong_policy) = effective(&view.state.settings, spec);
+    let (_, wrong_policy) = effective(&view.state.settings, spec);
     if draft.status.known_phase() == Some(Phase::Pending) {
-        start_the_clock(draft, policy);
+        start_the_clock(draft);
     }
     let wrong_data = targeting::validate(spec.targeting_data.as_ref());
     let data = match (&spec.targeting_data, wrong_data, wrong_policy) {
@@ -67,7 +67,7 @@ pub(crate) fn decide(view: &View<'_>, draft: &mut Draft<'_>) -> Verdict {
     }
 }
 
-fn start_the_clock(draft: &mut Draft<'_>, policy: EffectivePolicy) {
+fn start_the_clock(draft: &mut Draft<'_>) {
     draft.enter(
         Phase::Initializing,
         "Initializing",
@@ -77,7 +77,6 @@ fn start_the_clock(draft: &mut Draft<'_>, policy: EffectivePolicy) {
     let status = draft.status.to_mut();
     status.start_time.get_or_insert(at);
     status.attempt.get_or_insert(1);
-    status.effective_policy.get_or_insert(policy);
 }
 
 /// The failure of a request that asks for what cannot be done; it names all that is wrong.

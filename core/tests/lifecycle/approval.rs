@@ -1,6 +1,7 @@
 //! Approval: whoever must agree is asked once, and what they decide counts.
 
 use jiff::SignedDuration;
+use remediation_core::names::Occasion;
 use remediation_core::phase::Phase;
 use serde_json::{Value, json};
 
@@ -159,4 +160,15 @@ fn an_analysis_on_its_way_out_asks_nobody_and_is_created_again_once_it_is_gone()
         world.status().ai_analysis_ref.as_ref().unwrap().uid,
         world.uid_of(AIA)
     );
+}
+
+#[test]
+fn status_names_the_notification_of_each_occasion() {
+    let mut world = World::until(Phase::Analyzing);
+    world.says(AIA, analysis("Ready", true, ""));
+    world.says(AIA, analysis("Ready", true, "Approved"));
+    world.proceed_to(Phase::Completed);
+    let named = world.status().notification_refs.iter();
+    let named: Vec<Occasion> = named.map(|reference| reference.occasion).collect();
+    assert_eq!(named, [Occasion::Approval, Occasion::Success]);
 }

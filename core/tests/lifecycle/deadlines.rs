@@ -216,3 +216,17 @@ fn what_was_due_while_the_orchestrator_was_away_is_done_at_once_when_it_is_back(
         "the result was there in time"
     );
 }
+
+/// It is the one that status names: somebody should have begun with it.
+#[test]
+fn a_named_child_that_is_on_its_way_out_without_a_status_was_never_begun_with() {
+    let mut world = World::until(Phase::Processing);
+    world.begin_deleting(RP);
+    world.run_for_secs(15 * MINUTE);
+    assert_eq!(world.outcome(), (Phase::Failed, "ChildNeverStarted".into()));
+    let message = world.status().message.as_ref().unwrap();
+    assert!(
+        message.contains("web-processing has no status"),
+        "{message}"
+    );
+}

@@ -381,3 +381,15 @@ fn a_failure_that_a_hand_wrote_without_a_reason_is_escalated_with_the_one_that_s
     let told = escalation["metadata"]["failure_reason"].as_str().unwrap();
     assert_eq!(world.outcome(), (Phase::Failed, told.to_owned()), "S13");
 }
+
+#[test]
+fn a_terminal_word_alone_completes_no_progress() {
+    let mut world = World::until(Phase::Analyzing);
+    world.after_secs(2);
+    world.edit(|status| status.phase = Some(PhaseWord::Known(Phase::Completed)));
+    let status = world.status();
+    assert_eq!(
+        (status.overall_progress, status.steps_completed),
+        (Some(33), Some(1))
+    );
+}

@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod approval;
+mod bounds;
 mod clock;
 mod crashes;
 mod deadlines;
+mod decisions;
 mod deletion;
 mod edited_status;
 mod escalation;

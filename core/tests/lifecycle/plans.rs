@@ -1,5 +1,6 @@
 //! Plans: steps run in the order of their dependencies, and a plan that cannot be run, or changes, fails.
 
+use remediation_core::children::ChildKey;
 use remediation_core::error::Category;
 use remediation_core::phase::Phase;
 use serde_json::{Value, json};
@@ -58,6 +59,16 @@ fn a_step_is_handed_its_action_and_the_earlier_of_the_two_deadlines() {
     late.proceed_to(Phase::WorkflowPlanning);
     late.says(WFE, executing(&diamond()));
     assert_eq!(late.spec_of(KEXEC)["notAfter"], "2026-03-01T12:10:00.000Z");
+}
+
+#[test]
+fn a_later_step_is_handed_the_deadline_of_the_phase_not_one_of_its_own() {
+    let mut world = World::running(&diamond());
+    world.after_secs(100);
+    world.step_says("a", done());
+    let later = ChildKey::new(KEXEC, "web-execution-b");
+    let spec = &world.objects[&later].spec;
+    assert_eq!(spec["notAfter"], "2026-03-01T12:30:00.000Z");
 }
 
 #[test]

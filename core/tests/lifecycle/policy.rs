@@ -90,3 +90,19 @@ fn events_for_each_transition_are_written_where_they_are_asked_for() {
         (4, 1)
     );
 }
+
+#[test]
+fn ten_years_are_the_longest_timeout() {
+    let read = |text: &str| text.parse::<remediation_core::time::GoDuration>();
+    assert!(read("87600h").is_ok());
+    assert!(read("87600h1ms").is_err());
+}
+
+#[test]
+fn a_negative_duration_counts_as_none() {
+    use remediation_core::time::GoDuration;
+    for millis in [-1, i64::MIN] {
+        assert_eq!(GoDuration::from_millis(millis), GoDuration::ZERO);
+    }
+    assert_eq!(GoDuration::from_secs(i64::MIN), GoDuration::ZERO);
+}

@@ -78,6 +78,29 @@ fn b_one_passing_refusal_of_a_later_child_costs_no_write() {
 }
 
 #[test]
+fn b_a_second_passing_refusal_of_a_later_child_is_reported() {
+    let mut world = World::until(Phase::Processing);
+    let refusal = Reply::Refuse(unavailable());
+    world.fault(|call| creates_a(call, AIA), refusal, Some(2));
+    world.says(RP, completed_processing());
+    assert_eq!(world.condition("Reconciling").unwrap().1, "InProgress");
+    world.run_for_secs(6);
+    assert_eq!(world.condition("Reconciling").unwrap().1, "APIUnavailable");
+}
+
+#[test]
+fn b_what_is_refused_says_what_a_person_can_do_about_it() {
+    let mut world = World::new();
+    world.refuse_always(creates, forbidden("cannot create remediationprocessings"));
+    world.reconcile();
+    assert_eq!(
+        world.condition("Reconciling").unwrap().2,
+        "RemediationProcessing/web-processing cannot be created yet: cannot create remediationprocessings; \
+         grant the orchestrator's ServiceAccount the verb that the message names"
+    );
+}
+
+#[test]
 fn b_an_outage_of_an_hour_costs_three_writes_at_most() {
     let mut world = World::with(|request| {
         request.spec.timeouts =

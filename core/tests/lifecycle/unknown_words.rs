@@ -80,3 +80,24 @@ fn an_unknown_word_of_a_step_is_reported_too() {
         "{message}"
     );
 }
+
+#[test]
+fn another_unknown_word_is_no_reason_to_write_and_is_shown_by_the_next_write() {
+    let mut world = World::until(Phase::Executing);
+    world.after_secs(2);
+    world.says(WFE, json!({ "phase": "Dream" }));
+    world.after_secs(2);
+    let before = world.calls(records);
+    world.says(WFE, json!({ "phase": "Nap" }));
+    assert_eq!(world.calls(records), before, "S28");
+    let message = world.condition("Reconciling").unwrap().2;
+    assert!(message.contains("`Dream`"), "{message}");
+    world.says(
+        WFE,
+        json!({ "phase": "Nap", "stepsCompleted": 1, "stepsTotal": 2 }),
+    );
+    assert_eq!(world.calls(records), before + 1);
+    let message = world.condition("Reconciling").unwrap().2;
+    assert!(message.contains("`Nap`"), "{message}");
+    assert_eq!(world.events("UnknownPhase"), 1, "one word is told of");
+}

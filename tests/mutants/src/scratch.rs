@@ -123,7 +123,9 @@ impl Scratch {
             .args(arguments)
             .current_dir(&self.root)
             .env("CARGO_TARGET_DIR", &self.target);
-        outcome(&mut cargo, &self.root.join("known-bugs.log"), limit)
+        outcome(&mut cargo, &self.root.join("known-bugs.log"), limit, |_| {
+            true
+        })
     }
 }
 
@@ -151,28 +153,33 @@ pub(crate) fn bounded(program: &Path) -> Command {
     command
 }
 
-/// Runs a [`bounded`] program: whether it ended well, none if not in time; and what it printed, which is also kept in this
-/// file.
+/// Runs a [`bounded`] program: whether it ended well, none if not in time and `hangs` says of its number that it will not;
+/// and what it printed, which is also kept in this file.
 pub(crate) fn outcome(
     command: &mut Command,
     log: &Path,
     limit: Duration,
+    hangs: impl FnMut(u32) -> bool,
 ) -> io::Result<(Option<bool>, String)> {
     let output = File::create(log)?;
     command.stderr(output.try_clone()?).stdout(output);
-    let status = ended_within(command.spawn()?, limit)?;
+    let status = ended_within(command.spawn()?, limit, hangs)?;
     let text = String::from_utf8_lossy(&fs::read(log)?).into_owned();
     Ok((status.map(|status| status.success()), text))
 }
 
-/// How a process that leads a group of its own ended; none if it took longer: then the whole group is killed.
-fn ended_within(mut child: Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
+/// How a process that leads a group of its own ended; none if it took longer and hangs: then the whole group is killed.
+fn ended_within(
+    mut child: Child,
+    limit: Duration,
+    mut hangs: impl FnMut(u32) -> bool,
+) -> io::Result<Option<ExitStatus>> {
     let began = Instant::now();
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(Some(status));
         }
-        if began.elapsed() > limit {
+        if began.elapsed() > limit && hangs(child.id()) {
             let group = format!("-{}", child.id());
             Command::new("kill").args(["-9", "--", &group]).status()?;
             child.wait()?;

@@ -1,9 +1,18 @@
 //! Where the body of a function begins.
 
-/// The place of the brace that opens the body of a function, in bytes, and whether the function is `const`. The text
-/// begins with the function's documentation or attributes, and ends with its last brace.
+/// Places in the text of a function, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opening {
+    /// The brace that opens the body.
+    pub brace: usize,
+    /// The word `const` before `fn`, if it is there.
+    pub constant: Option<usize>,
+}
+
+/// Where the body of a function begins. The text begins with the function's documentation or attributes, and ends with its
+/// last brace.
 #[must_use]
-pub fn opening(function: &str) -> Option<(usize, bool)> {
+pub fn opening(function: &str) -> Option<Opening> {
     let bytes = function.as_bytes();
     let mut depth = 0_usize;
     let mut at = 0;
@@ -16,8 +25,11 @@ pub fn opening(function: &str) -> Option<(usize, bool)> {
             b'(' | b'[' => depth += 1,
             b')' | b']' => depth = depth.checked_sub(1)?,
             b'{' if depth == 0 => {
-                let constant = function[..at].lines().any(is_const);
-                return Some((at, constant));
+                let constant = constant(&function[..at]);
+                return Some(Opening {
+                    brace: at,
+                    constant,
+                });
             }
             _ => {}
         }
@@ -35,9 +47,20 @@ fn after_string(bytes: &[u8], start: usize) -> Option<usize> {
     Some(at)
 }
 
-fn is_const(line: &str) -> bool {
-    let code = line.trim_start();
-    !code.starts_with("//") && format!(" {code}").contains(" const fn ")
+fn constant(signature: &str) -> Option<usize> {
+    let mut start = 0;
+    for line in signature.split_inclusive('\n') {
+        let comment = line.trim_start().starts_with("//");
+        let word = line.find("const fn ").filter(|at| {
+            let before = line[..*at].chars().next_back();
+            before.is_none_or(char::is_whitespace)
+        });
+        if let Some(at) = word.filter(|_| !comment) {
+            return Some(start + at);
+        }
+        start += line.len();
+    }
+    None
 }
 
 #[cfg(test)]
@@ -48,16 +71,16 @@ mod tests {
     fn the_body_begins_after_documentation_attributes_and_signature() {
         let function =
             "/// A {brace}.\n#[expect(a, reason = \"{ ( \\\" \")]\nfn f(a: [u8; 2]) -> u8 { a[0] }";
-        let (at, constant) = opening(function).expect("it has a body");
-        assert_eq!(&function[at..], "{ a[0] }");
-        assert!(!constant);
+        let found = opening(function).expect("it has a body");
+        assert_eq!(&function[found.brace..], "{ a[0] }");
+        assert_eq!(found.constant, None);
     }
 
     #[test]
     fn a_const_function_is_known_by_its_signature_alone() {
-        let is = |function| opening(function).map(|(_, constant)| constant);
-        assert_eq!(is("/// A const fn x.\npub fn f() {}"), Some(false));
-        assert_eq!(is("pub(crate) const fn f() {}"), Some(true));
-        assert_eq!(is("const fn f() {}"), Some(true));
+        let at = |function| opening(function).and_then(|found| found.constant);
+        assert_eq!(at("/// A const fn x.\npub fn f() {}"), None);
+        assert_eq!(at("/// A.\npub(crate) const fn f() {}"), Some(18));
+        assert_eq!(at("const fn f() {}"), Some(0));
     }
 }

@@ -9,8 +9,9 @@ use std::process::Command;
 use serde::Deserialize;
 
 use super::list::Mutant;
-use super::part::Part;
-use super::switch::{Switched, chooser, switch};
+use super::part::{Part, Stage};
+use super::switch::{Switched, chooser, last, switch};
+use super::trial::Verdict;
 
 /// The scratch copy of the workspace in which a part is changed.
 #[derive(Debug)]
@@ -35,6 +36,26 @@ pub struct Together {
     pub binaries: Binaries,
     /// The numbers of the changes that are not in it.
     pub apart: BTreeSet<usize>,
+    /// Those of them that cannot compile wherever they stand.
+    pub hopeless: BTreeSet<usize>,
+}
+
+/// What is built. One change runs its tests once: optimising it takes longer than that gains.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Build {
+    Together,
+    Alone,
+}
+
+/// What the compiler says.
+struct Complaint {
+    file: String,
+    line: usize,
+    /// It holds wherever the change stands: a type has no default, no such function or no such operator, or `let` stands
+    /// beside `||`.
+    hopeless: bool,
+    /// The function that a constant calls, and that is not constant.
+    not_constant: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -47,8 +68,15 @@ struct Line {
 #[derive(Deserialize)]
 struct Message {
     level: String,
+    message: String,
+    code: Option<Code>,
     spans: Vec<Blame>,
     rendered: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Code {
+    code: String,
 }
 
 #[derive(Deserialize)]
@@ -96,40 +124,85 @@ impl<'a> Workshop<'a> {
     /// If the code does not compile and no change is to blame.
     pub fn together(&self, mutants: &[Mutant]) -> io::Result<Together> {
         let mut apart = BTreeSet::new();
+        let mut hopeless = BTreeSet::new();
         loop {
             let switched = self.write_switched(mutants, &mut apart)?;
-            let (complaints, words) = self.complaints()?;
+            let (complaints, words) = self.complaints(Build::Together)?;
             if words.is_empty() {
                 break;
             }
             let before = apart.len();
-            for (file, line) in complaints {
-                apart.extend(switched.get(&file).into_iter().flat_map(|s| s.blamed(line)));
+            for complaint in complaints {
+                let file = switched.get(&complaint.file);
+                if let Some(number) = file.and_then(|s| s.change_in(complaint.line))
+                    && complaint.hopeless
+                {
+                    hopeless.insert(number);
+                }
+                apart.extend(file.into_iter().flat_map(|s| s.blamed(complaint.line)));
+                if let Some(function) = complaint.not_constant {
+                    let known = switched.values().filter_map(|s| s.constant.get(&function));
+                    apart.extend(known.flatten());
+                }
             }
             if apart.len() == before {
                 return Err(io::Error::other(format!("does not compile:\n{words}")));
             }
         }
-        let binaries = self.binaries()?;
-        Ok(Together { binaries, apart })
+        let binaries = self.binaries(self.part.stages, Build::Together)?;
+        Ok(Together {
+            binaries,
+            apart,
+            hopeless,
+        })
     }
 
-    /// Builds one change alone; nothing if it does not compile.
+    /// Builds one change alone, and runs one of these stages of the tests after the other, each built when it is needed, until one
+    /// notices. `sound` names the stages that are known to pass without any change; the others are tried first.
     ///
     /// # Errors
-    /// If a file cannot be written or cargo cannot be started.
-    pub fn alone(&self, mutant: &Mutant) -> io::Result<Option<Binaries>> {
-        self.restore()?;
+    /// If a file cannot be written, or cargo or a test binary cannot be started.
+    pub fn alone(
+        &self,
+        mutant: &Mutant,
+        stages: impl Iterator<Item = &'static Stage>,
+        sound: &mut BTreeSet<&'static str>,
+    ) -> io::Result<Verdict> {
         let changed = mutant.applied(&self.sources[&mutant.file]);
-        fs::write(self.root.join(&mutant.file), changed)?;
-        let (_, words) = self.complaints()?;
-        let binaries = if words.is_empty() {
-            Some(self.binaries()?)
-        } else {
-            None
-        };
+        let verdict = self.try_alone(&self.root.join(&mutant.file), &changed, stages, sound);
         self.restore()?;
-        Ok(binaries)
+        verdict
+    }
+
+    fn try_alone(
+        &self,
+        file: &Path,
+        changed: &str,
+        stages: impl Iterator<Item = &'static Stage>,
+        sound: &mut BTreeSet<&'static str>,
+    ) -> io::Result<Verdict> {
+        self.restore()?;
+        fs::write(file, changed)?;
+        let (_, words) = self.complaints(Build::Alone)?;
+        if !words.is_empty() {
+            return Ok(Verdict::Unviable);
+        }
+        let log = self.root.join("alone.log");
+        for stage in stages {
+            let one = std::slice::from_ref(stage);
+            if !sound.contains(stage.name()) {
+                self.restore()?;
+                self.check_sound(stage, &self.binaries(one, Build::Alone)?)?;
+                sound.insert(stage.name());
+                fs::write(file, changed)?;
+            }
+            let verdict =
+                self.try_stage(stage, &self.binaries(one, Build::Alone)?, 0, None, &log)?;
+            if verdict != Verdict::Missed {
+                return Ok(verdict);
+            }
+        }
+        Ok(Verdict::Missed)
     }
 
     fn write_switched(
@@ -164,8 +237,12 @@ impl<'a> Workshop<'a> {
         Ok(())
     }
 
-    fn cargo(&self, arguments: &[&str]) -> io::Result<(bool, Vec<Line>, String)> {
+    fn cargo(&self, arguments: &[&str], build: Build) -> io::Result<(bool, Vec<Line>, String)> {
         let mut command = Command::new("cargo");
+        if build == Build::Alone {
+            let fast = format!("profile.dev.package.{}.opt-level=0", self.part.package);
+            command.args(["--config", &fast]);
+        }
         command
             .args(arguments)
             .args(["--package", self.part.package, "--message-format", "json"])
@@ -179,9 +256,9 @@ impl<'a> Workshop<'a> {
         Ok((output.status.success(), lines.collect(), words))
     }
 
-    /// The files and lines that the compiler complains about, and its words; none if it compiles.
-    fn complaints(&self) -> io::Result<(Vec<(String, usize)>, String)> {
-        let (fine, lines, words) = self.cargo(&["build", "--lib"])?;
+    /// What the compiler complains about, and its words; none if it compiles.
+    fn complaints(&self, build: Build) -> io::Result<(Vec<Complaint>, String)> {
+        let (fine, lines, words) = self.cargo(&["build", "--lib"], build)?;
         if fine {
             return Ok((Vec::new(), String::new()));
         }
@@ -189,23 +266,19 @@ impl<'a> Workshop<'a> {
         let errors: Vec<Message> = errors.filter(|m| m.level == "error").collect();
         let rendered = errors.iter().filter_map(|error| error.rendered.as_deref());
         let said = rendered.collect::<String>();
-        let spans = errors.iter().flat_map(|error| &error.spans);
-        let places = spans
-            .filter(|span| span.is_primary)
-            .map(|span| (span.file_name.clone(), span.line_start));
-        let places = places.collect();
-        Ok((places, if said.is_empty() { words } else { said }))
+        let complaints = errors.iter().flat_map(complaints_of).collect();
+        Ok((complaints, if said.is_empty() { words } else { said }))
     }
 
-    fn binaries(&self) -> io::Result<Binaries> {
+    fn binaries(&self, stages: &[Stage], build: Build) -> io::Result<Binaries> {
         let mut arguments = vec!["test", "--no-run"];
-        for stage in self.part.stages {
+        for stage in stages {
             match stage.target {
                 "" => arguments.push("--lib"),
                 target => arguments.extend(["--test", target]),
             }
         }
-        let (fine, lines, words) = self.cargo(&arguments)?;
+        let (fine, lines, words) = self.cargo(&arguments, build)?;
         if !fine {
             return Err(io::Error::other(format!("tests do not build:\n{words}")));
         }
@@ -216,5 +289,72 @@ impl<'a> Workshop<'a> {
             Some((name, line.executable?))
         });
         Ok(built.collect())
+    }
+}
+
+fn complaints_of(error: &Message) -> impl Iterator<Item = Complaint> {
+    let code = error.code.as_ref().map(|code| code.code.as_str());
+    let hopeless = match code {
+        Some("E0277") => {
+            error.message.contains("Default` is not satisfied")
+                || error.message.starts_with("cannot ")
+        }
+        Some("E0599") => error
+            .message
+            .contains("no function or associated item named"),
+        Some("E0433") => true,
+        Some(_) => false,
+        None => error.message.contains("in let chain conditions"),
+    };
+    let called = error.message.split('`').nth(1).map(last);
+    let not_constant = called.filter(|_| code == Some("E0015"));
+    let spans = error.spans.iter().filter(|span| span.is_primary);
+    spans.map(move |span| Complaint {
+        file: span.file_name.clone(),
+        line: span.line_start,
+        hopeless,
+        not_constant: not_constant.map(ToOwned::to_owned),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn complaint(code: &str, message: &str) -> Complaint {
+        let blame = Blame {
+            file_name: "a.rs".to_owned(),
+            line_start: 7,
+            is_primary: true,
+        };
+        let error = Message {
+            level: "error".to_owned(),
+            message: message.to_owned(),
+            code: Some(Code {
+                code: code.to_owned(),
+            }),
+            spans: vec![blame],
+            rendered: None,
+        };
+        complaints_of(&error).next().expect("it has a place")
+    }
+
+    #[test]
+    fn what_cannot_compile_anywhere_is_told_from_what_cannot_compile_here() {
+        let no_default = "the trait bound `Verdict: std::default::Default` is not satisfied";
+        assert!(complaint("E0277", no_default).hopeless);
+        let no_new = "no function or associated item named `new` found for struct `Page<T>`";
+        assert!(complaint("E0599", no_new).hopeless);
+        assert!(!complaint("E0277", "the trait bound `A: Clone` is not satisfied").hopeless);
+        assert!(complaint("E0277", "cannot multiply `Duration` by `Duration`").hopeless);
+        assert!(!complaint("E0308", "mismatched types").hopeless);
+    }
+
+    #[test]
+    fn a_function_that_must_be_constant_is_named() {
+        let message =
+            "cannot call non-const associated function `GoDuration::from_secs` in constants";
+        let complaint = complaint("E0015", message);
+        assert_eq!(complaint.not_constant.as_deref(), Some("from_secs"));
     }
 }

@@ -26,6 +26,8 @@ pub struct Mutant {
 /// A function.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Function {
+    /// Its name, with that of the type before it.
+    pub function_name: String,
     /// From its documentation to its last brace.
     pub span: Span,
 }
@@ -65,13 +67,20 @@ impl Mutant {
     /// changes. `text` is the file.
     #[must_use]
     pub fn essence(&self, text: &str) -> String {
-        let what = self.name.splitn(4, ':').nth(3).unwrap_or_default();
         let line = text.lines().nth(self.span.start.line - 1);
         format!(
-            "{}:{what}, at `{}`",
-            self.file,
+            "{}, at `{}`",
+            Self::kind_of(&self.name),
             line.unwrap_or_default().trim()
         )
+    }
+
+    /// The file and what is changed, without the place: what remains of a name when the code around it changes.
+    #[must_use]
+    pub fn kind_of(name: &str) -> String {
+        let mut parts = name.splitn(4, ':');
+        let file = parts.next().unwrap_or_default();
+        format!("{file}:{}", parts.nth(2).unwrap_or_default())
     }
 
     /// The whole file with this one change.

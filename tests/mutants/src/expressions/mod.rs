@@ -3,12 +3,14 @@
 //! build: the core's eight hundred take minutes where building each took hours.
 //!
 //! A function with changes becomes a `match` over that number, whose last arm is the function as it was. What does not
-//! compile behind such a `match` (a `const fn`, an `impl Trait` with another type) is built alone.
+//! compile behind such a `match` (an `impl Trait` with another type, a constant) is built alone.
 
 pub mod body;
 pub mod build;
+pub mod hang;
 pub mod list;
 pub mod part;
+pub mod record;
 pub mod report;
 pub mod switch;
 pub mod trial;

@@ -1,87 +1,19 @@
-//! What came of the changes: kept beside the copy while a campaign goes on, and written into the project at its end.
+//! What came of the changes, as it is written into the project at the end of a campaign.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::path::PathBuf;
 
 use super::list::Mutant;
 use super::part::Part;
+use super::record::Verdicts;
 use super::trial::Verdict;
-use crate::catalogue::fingerprint;
 use crate::workspace;
-
-/// The verdicts of a campaign, by the names of the changes.
-pub type Verdicts = BTreeMap<String, Verdict>;
 
 /// Reasons why nothing can notice a change, by what is changed and where; see [`Mutant::essence`].
 pub type Justified = BTreeMap<String, String>;
-
-/// A campaign that can be stopped and taken up again.
-#[derive(Debug)]
-pub struct Record {
-    file: PathBuf,
-    head: String,
-}
-
-impl Record {
-    /// The record in this file, for these sources. One for other sources is begun anew.
-    #[must_use]
-    pub fn of(file: PathBuf, sources: &BTreeMap<String, String>) -> Self {
-        let all: String = sources.values().map(String::as_str).collect();
-        Self {
-            file,
-            head: fingerprint(&all),
-        }
-    }
-
-    /// What is known by now. What was missed is not: a new test may notice it.
-    ///
-    /// # Errors
-    /// If the file is there and cannot be read.
-    pub fn load(&self) -> io::Result<Verdicts> {
-        let text = match fs::read_to_string(&self.file) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-            read => read?,
-        };
-        let mut lines = text.lines();
-        if lines.next() != Some(&self.head) {
-            fs::write(&self.file, format!("{}\n", self.head))?;
-            return Ok(Verdicts::new());
-        }
-        Ok(lines.filter_map(verdict).collect())
-    }
-
-    /// Adds a verdict.
-    ///
-    /// # Errors
-    /// If the file cannot be written.
-    pub fn add(&self, name: &str, verdict: &Verdict) -> io::Result<()> {
-        let line = match verdict {
-            Verdict::Caught(stage, test) => format!("{name}\tcaught\t{stage}\t{test}\n"),
-            Verdict::Hung(stage) => format!("{name}\thung\t{stage}\t\n"),
-            Verdict::Unviable => format!("{name}\tunviable\t\t\n"),
-            Verdict::Missed => return Ok(()),
-        };
-        let mut file = OpenOptions::new().append(true).open(&self.file)?;
-        file.write_all(line.as_bytes())
-    }
-}
-
-fn verdict(line: &str) -> Option<(String, Verdict)> {
-    let fields: Vec<&str> = line.split('\t').collect();
-    let [name, what, stage, test] = fields[..] else {
-        return None;
-    };
-    let verdict = match what {
-        "caught" => Verdict::Caught(stage.to_owned(), test.to_owned()),
-        "hung" => Verdict::Hung(stage.to_owned()),
-        "unviable" => Verdict::Unviable,
-        _ => return None,
-    };
-    Some((name.to_owned(), verdict))
-}
 
 /// The reasons in `tests/mutants/expressions/justified.tsv`: what is changed, a tab, and why nothing can notice it.
 ///
@@ -182,4 +114,14 @@ pub fn render(
         let _ = writeln!(text, "\n{}\n    {reason}", hole.essence);
     }
     text
+}
+
+/// The counts of a report, from the top; the first is that of all changes.
+#[must_use]
+pub fn counts(report: &str) -> Vec<(usize, &str)> {
+    let lines = report.lines().filter_map(|line| {
+        let (count, of_what) = line.trim_start().split_once(' ')?;
+        Some((count.parse().ok()?, of_what))
+    });
+    lines.collect()
 }

@@ -19,6 +19,8 @@ pub struct Switched {
     pub apart: Vec<usize>,
     /// The lines of each function with changes, and their numbers.
     pub functions: Vec<(Range<usize>, Vec<usize>)>,
+    /// The functions that are `const` no more, by name, and the numbers of their changes.
+    pub constant: BTreeMap<String, Vec<usize>>,
 }
 
 /// What every package with changes gets: the number that is in force.
@@ -44,6 +46,7 @@ pub fn switch(text: &str, mutants: &[(usize, &Mutant)]) -> Switched {
         lines: BTreeMap::new(),
         apart: Vec::new(),
         functions: Vec::new(),
+        constant: BTreeMap::new(),
     };
     for (number, mutant) in mutants {
         match &mutant.function {
@@ -59,11 +62,21 @@ pub fn switch(text: &str, mutants: &[(usize, &Mutant)]) -> Switched {
         let range = span.start.offset(text)..span.end.offset(text);
         let numbers = changes.iter().map(|(number, _)| *number);
         let opening = body::opening(&text[range.clone()]);
-        let Some((opening, false)) = opening.filter(|_| copied <= range.start) else {
+        let Some(found) = opening.filter(|_| copied <= range.start) else {
             switched.apart.extend(numbers);
             continue;
         };
-        let opening = range.start + opening;
+        let opening = range.start + found.brace;
+        if let Some(constant) = found.constant {
+            // A constant function cannot look at the environment.
+            let constant = range.start + constant;
+            switched.text.push_str(&text[copied..constant]);
+            copied = constant + "const ".len();
+            let function = changes.iter().find_map(|(_, m)| m.function.as_ref());
+            let name = function.map_or("", |f| &f.function_name);
+            let known = switched.constant.entry(last(name).to_owned()).or_default();
+            known.extend(numbers.clone());
+        }
         switched.text.push_str(&text[copied..opening]);
         let first = line(&switched.text);
         switched
@@ -89,18 +102,31 @@ pub fn switch(text: &str, mutants: &[(usize, &Mutant)]) -> Switched {
     switched
 }
 
+/// The last word of a path.
+pub(super) fn last(path: &str) -> &str {
+    path.rsplit("::").next().unwrap_or(path)
+}
+
 /// The number of the line that is being written.
 fn line(text: &str) -> usize {
     text.matches('\n').count() + 1
 }
 
 impl Switched {
+    /// The change that this line belongs to alone.
+    #[must_use]
+    pub fn change_in(&self, line: usize) -> Option<usize> {
+        let mut changes = self.lines.iter();
+        let (number, _) = changes.find(|(_, lines)| lines.contains(&line))?;
+        Some(*number)
+    }
+
     /// The changes that an error of the compiler in this line is about: one of them, or all of a function whose changes do
     /// not go together.
     #[must_use]
     pub fn blamed(&self, line: usize) -> Vec<usize> {
-        if let Some((number, _)) = self.lines.iter().find(|(_, lines)| lines.contains(&line)) {
-            return vec![*number];
+        if let Some(number) = self.change_in(line) {
+            return vec![number];
         }
         let mut functions = self.functions.iter();
         let function = functions.find(|(lines, _)| lines.contains(&line));
@@ -123,6 +149,7 @@ mod tests {
             name: String::new(),
             file: String::new(),
             function: Some(Function {
+                function_name: "A::f".to_owned(),
                 span: Span {
                     start: place(function.0, 1),
                     end: place(function.1, 2),
@@ -143,9 +170,10 @@ mod tests {
         assert_eq!(
             switched.text,
             "/// One.\nfn one() -> u8 { match crate::planted_mutant() {\n7 => {\n    9\n}\n_ => {\n    1\n} } }\n\
-             const fn two() -> u8 {\n    2\n}\n"
+             fn two() -> u8 { match crate::planted_mutant() {\n8 => {\n    9\n}\n_ => {\n    2\n} } }\n"
         );
-        assert_eq!(switched.apart, [8]);
+        assert_eq!(switched.apart, [0_usize; 0]);
+        assert_eq!(switched.constant["f"], [8]);
     }
 
     #[test]

@@ -5,11 +5,12 @@ use std::path::Path;
 
 use super::NUMBER;
 use super::build::{Binaries, Workshop};
+use super::hang::Watcher;
 use super::part::Stage;
 use crate::scratch::{bounded, failed, outcome};
 
 /// What stands for the test where none told its name.
-const DIED: &str = "(the test binary died)";
+pub(super) const DIED: &str = "(the test binary died)";
 
 /// What came of a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,22 +26,23 @@ pub enum Verdict {
 }
 
 impl Workshop<'_> {
-    /// Runs one stage of the tests after the other, until one notices the change with this number; 0 is the only change of a
-    /// build of its own. `log` is written over.
+    /// Makes sure that a stage passes without any change: one that does not would seem to notice all of them.
     ///
     /// # Errors
-    /// If a test binary is missing or cannot be started.
-    pub fn try_out(&self, binaries: &Binaries, number: usize, log: &Path) -> io::Result<Verdict> {
-        for stage in self.part.stages {
-            let verdict = self.try_stage(stage, binaries, number, log)?;
-            if verdict != Verdict::Missed {
-                return Ok(verdict);
+    /// If it does not pass, or cannot be run.
+    pub fn check_sound(&self, stage: &Stage, binaries: &Binaries) -> io::Result<()> {
+        let log = self.root.join("sound.log");
+        match self.try_stage(stage, binaries, 0, None, &log)? {
+            Verdict::Missed => Ok(()),
+            verdict => {
+                let what = format!("the tests fail without any change: {verdict:?}");
+                Err(io::Error::other(what))
             }
         }
-        Ok(Verdict::Missed)
     }
 
-    /// Runs one stage of the tests with the change of this number.
+    /// Runs one stage of the tests with the change of this number; 0 is none, or the only one of a build of its own. `only`
+    /// names one test of the stage. `log` is written over.
     ///
     /// # Errors
     /// If the test binary is missing or cannot be started.
@@ -49,6 +51,7 @@ impl Workshop<'_> {
         stage: &Stage,
         binaries: &Binaries,
         number: usize,
+        only: Option<&str>,
         log: &Path,
     ) -> io::Result<Verdict> {
         let name = stage.name().to_owned();
@@ -59,11 +62,17 @@ impl Workshop<'_> {
         let mut tests = bounded(binary);
         tests
             .args(stage.arguments)
+            .args(only.into_iter().flat_map(|test| [test, "--exact"]))
             .envs(stage.environment.iter().copied())
             .env(NUMBER, number.to_string())
             .env("CARGO_MANIFEST_DIR", &folder)
             .current_dir(&folder);
-        let (passed, text) = outcome(&mut tests, log, stage.limit)?;
+        let mut watcher = None;
+        let (passed, text) = outcome(&mut tests, log, stage.limit, |process| {
+            let limit = stage.limit.as_secs();
+            let watcher = watcher.get_or_insert_with(|| Watcher::new(process, limit));
+            watcher.hangs()
+        })?;
         Ok(match passed {
             None => Verdict::Hung(name),
             Some(true) => Verdict::Missed,

@@ -1,0 +1,46 @@
+//! The reports on changed expressions are there, leave nothing open, and excuse only code that is still there.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+
+use known_bugs::expressions::part::PARTS;
+use known_bugs::expressions::report;
+use known_bugs::workspace;
+
+#[test]
+fn every_change_was_tried_and_is_noticed_or_excused() {
+    for part in PARTS {
+        let text = fs::read_to_string(report::path(part)).unwrap();
+        let again = format!(
+            "run `cargo run -p known-bugs --bin every-expression -- {}`",
+            part.name
+        );
+        let counts = report::counts(&text);
+        let (changes, came) = counts.split_first().unwrap();
+        assert_eq!(changes.1, "changes");
+        assert!(changes.0 >= 250, "{changes:?}: {again}");
+        let sum: usize = came.iter().map(|(count, _)| count).sum();
+        assert_eq!(sum, changes.0, "{counts:?}: {again}");
+        for none in ["noticed by nothing", "not tried"] {
+            assert!(counts.contains(&(0, none)), "{counts:?}: {again}");
+        }
+    }
+}
+
+#[test]
+fn every_reason_is_about_code_that_is_there_and_in_a_report() {
+    let reports: Vec<String> = PARTS
+        .iter()
+        .map(|part| fs::read_to_string(report::path(part)).unwrap())
+        .collect();
+    for essence in report::justified().unwrap().keys() {
+        let (file, rest) = essence.split_once(": ").unwrap();
+        let line = rest.split_once(", at `").unwrap().1.strip_suffix('`');
+        let source = fs::read_to_string(workspace().join(file)).unwrap();
+        let there = source.lines().any(|code| Some(code.trim()) == line);
+        assert!(there, "the code of this reason has changed: {essence}");
+        let told = reports.iter().any(|text| text.contains(essence));
+        assert!(told, "no report needs this reason: {essence}");
+    }
+}
