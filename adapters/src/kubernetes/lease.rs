@@ -32,6 +32,13 @@ pub struct LeaseSettings {
     pub timing: LeaseTiming,
 }
 
+impl LeaseSettings {
+    /// How the log names it: `namespace/name`.
+    fn place(&self) -> String {
+        format!("{}/{}", self.namespace, self.name)
+    }
+}
+
 /// An identity that no other process has: the host's name, the process's number, and when it began.
 #[must_use]
 pub fn identity(host: &str, process: u32, began: Timestamp) -> String {
@@ -110,7 +117,7 @@ impl Elector {
                 }
                 Err(error) => {
                     failing = true;
-                    tracing::warn!(lease = %self.place(), %error, "the lease could not be read or written");
+                    tracing::warn!(lease = %self.settings.place(), %error, "the lease could not be read or written");
                     // What was known may be out of date.
                     self.forget_version();
                     self.step_down_in_time();
@@ -169,7 +176,7 @@ impl Elector {
             Ok(lease) => {
                 self.see(lease);
                 if self.renewed.send_replace(Some(sent)).is_none() {
-                    tracing::info!(lease = %self.place(), identity = %self.settings.identity, "leading");
+                    tracing::info!(lease = %self.settings.place(), identity = %self.settings.identity, "leading");
                 }
                 Ok(self.later(self.settings.timing.retry))
             }
@@ -231,7 +238,7 @@ impl Elector {
 
     fn step_down(&self) {
         if self.renewed.send_replace(None).is_some() {
-            tracing::warn!(lease = %self.place(), "not leading any more");
+            tracing::warn!(lease = %self.settings.place(), "not leading any more");
         }
     }
 
@@ -253,9 +260,9 @@ impl Elector {
             )
             .await
         {
-            Ok(_) => tracing::info!(lease = %self.place(), "lease released"),
+            Ok(_) => tracing::info!(lease = %self.settings.place(), "lease released"),
             Err(error) => {
-                tracing::warn!(lease = %self.place(), %error, "the lease was not released; it runs out by itself");
+                tracing::warn!(lease = %self.settings.place(), %error, "the lease was not released; it runs out by itself");
             }
         }
     }
@@ -313,10 +320,6 @@ impl Elector {
             .now()
             .saturating_add(wait)
             .unwrap_or(Timestamp::MAX)
-    }
-
-    fn place(&self) -> String {
-        format!("{}/{}", self.settings.namespace, self.settings.name)
     }
 }
 
