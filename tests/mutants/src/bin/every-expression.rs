@@ -83,14 +83,14 @@ fn run(asked: &Asked) -> io::Result<bool> {
     let root = scratch.root();
     let all = list::list(root, asked.part)?;
     let mutants: Vec<Mutant> = (0..)
-        .zip(all)
+        .zip(&all)
         .filter(|(index, mutant)| {
             index % asked.shard.1 == asked.shard.0 && mutant.name.contains(&asked.only)
         })
-        .map(|(_, mutant)| mutant)
+        .map(|(_, mutant)| mutant.clone())
         .collect();
     let target = asked.target.clone().unwrap_or_else(|| root.join("target"));
-    let workshop = Workshop::new(root, target, asked.part, &mutants)?;
+    let workshop = Workshop::new(root, target, asked.part, &all)?;
     let record = Record::of(&workshop.target, &workshop.sources)?;
     let mut verdicts = record.load()?;
     let known = |m: &&Mutant| verdicts.contains_key(&m.name);
