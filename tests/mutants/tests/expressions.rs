@@ -9,7 +9,7 @@ use known_bugs::expressions::report;
 use known_bugs::workspace;
 
 /// How many changes of a part may be untried: what the last campaign did not come to. It only ever falls.
-const UNTRIED: [(&str, usize); 2] = [("core", 0), ("adapters", 41)];
+const UNTRIED: [(&str, usize); 2] = [("core", 0), ("adapters", 38)];
 
 #[test]
 fn every_change_was_tried_and_is_noticed_or_excused() {
