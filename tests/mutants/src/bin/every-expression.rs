@@ -8,7 +8,7 @@
 //! ```
 //!
 //! `--scratch FOLDER` and `--target FOLDER` say where the copy of the workspace and its builds go. It can be stopped at any
-//! time and goes on where it was. Exit codes: 0 every change is noticed or excused, 1 one is not, 2 it could not be run.
+//! time and goes on where it was. Exit codes: 0 every change is noticed or excused, 1 one is not or was not tried, 2 it could not be run.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -83,14 +83,14 @@ fn run(asked: &Asked) -> io::Result<bool> {
     let root = scratch.root();
     let all = list::list(root, asked.part)?;
     let mutants: Vec<Mutant> = (0..)
-        .zip(all)
+        .zip(&all)
         .filter(|(index, mutant)| {
             index % asked.shard.1 == asked.shard.0 && mutant.name.contains(&asked.only)
         })
-        .map(|(_, mutant)| mutant)
+        .map(|(_, mutant)| mutant.clone())
         .collect();
     let target = asked.target.clone().unwrap_or_else(|| root.join("target"));
-    let workshop = Workshop::new(root, target, asked.part, &mutants)?;
+    let workshop = Workshop::new(root, target, asked.part, &all)?;
     let record = Record::of(&workshop.target, &workshop.sources)?;
     let mut verdicts = record.load()?;
     let known = |m: &&Mutant| verdicts.contains_key(&m.name);
@@ -131,7 +131,8 @@ fn run(asked: &Asked) -> io::Result<bool> {
     if asked.shard == (0, 1) && asked.only.is_empty() {
         std::fs::write(report::path(asked.part), &text)?;
     }
-    Ok(open.is_empty())
+    let all_tried = mutants.iter().all(|m| verdicts.contains_key(&m.name));
+    Ok(open.is_empty() && all_tried)
 }
 
 /// The part of a campaign that is the same for all changes.
