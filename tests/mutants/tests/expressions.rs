@@ -8,9 +8,6 @@ use known_bugs::expressions::part::PARTS;
 use known_bugs::expressions::report;
 use known_bugs::workspace;
 
-/// How many changes of a part may be untried: what the last campaign did not come to. It only ever falls.
-const UNTRIED: [(&str, usize); 2] = [("core", 0), ("adapters", 38)];
-
 #[test]
 fn every_change_was_tried_and_is_noticed_or_excused() {
     for part in PARTS {
@@ -25,17 +22,9 @@ fn every_change_was_tried_and_is_noticed_or_excused() {
         assert!(changes.0 >= 250, "{changes:?}: {again}");
         let sum: usize = came.iter().map(|(count, _)| count).sum();
         assert_eq!(sum, changes.0, "{counts:?}: {again}");
-        assert!(
-            counts.contains(&(0, "noticed by nothing")),
-            "{counts:?}: {again}"
-        );
-        let allowed = UNTRIED.iter().find(|(name, _)| *name == part.name);
-        let untried = counts.iter().find(|(_, what)| *what == "not tried");
-        assert_eq!(
-            untried.unwrap().0,
-            allowed.unwrap().1,
-            "{counts:?}: {again}"
-        );
+        for open in ["noticed by nothing", "not tried"] {
+            assert!(counts.contains(&(0, open)), "{counts:?}: {again}");
+        }
     }
 }
 
