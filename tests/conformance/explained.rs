@@ -232,7 +232,9 @@ fn level_endings(answer: &mut Value) {
     };
     for event in events.iter_mut() {
         let gone = event["type"] == "DELETED";
-        let object = &mut event["object"];
+        let Some(object) = event.get_mut("object").filter(|object| object.is_object()) else {
+            continue;
+        };
         strip_conditions(object);
         if gone {
             // The last finalizer has been taken out of it.
