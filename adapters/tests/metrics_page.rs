@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod committed;
+
+use committed::assert_committed;
 use remediation_adapters::telemetry::metrics::METRICS;
 
 #[test]
@@ -20,13 +23,6 @@ fn the_committed_page_of_metrics_is_current() {
         let (name, kind, labels, help) = (metric.name, metric.kind, labels.join(", "), metric.help);
         page.push_str(&format!("| `{name}` | {kind} | {labels} | {help} |\n"));
     }
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/reference/metrics.md");
-    if std::env::var_os("UPDATE").is_some() {
-        std::fs::write(path, &page).unwrap();
-    }
-    let committed = std::fs::read_to_string(path).unwrap_or_default();
-    assert_eq!(
-        committed, page,
-        "docs/reference/metrics.md is not current; run UPDATE=1 cargo test -p remediation-adapters --test metrics_page"
-    );
+    let renews = "-p remediation-adapters --test metrics_page";
+    assert_committed("docs/reference/metrics.md", &page, renews);
 }

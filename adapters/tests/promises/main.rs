@@ -6,6 +6,8 @@
 mod audit_log;
 mod broken;
 mod canaries;
+#[path = "../committed/mod.rs"]
+mod committed;
 mod good;
 mod more;
 mod page;

@@ -1,5 +1,6 @@
 //! The page of the promises is written from the table in the code.
 
+use crate::committed::assert_committed;
 use remediation_adapters::simulation::promises::{Layer, Shown, TABLE};
 
 const INTRODUCTION: &str = "# Promises
@@ -105,20 +106,8 @@ fn the_committed_page_of_promises_is_current() {
             entry.promise, entry.statement
         ));
     }
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../docs/reliability/promises.md"
-    );
-    if std::env::var_os("UPDATE").is_some() {
-        std::fs::create_dir_all(std::path::Path::new(path).parent().unwrap()).unwrap();
-        std::fs::write(path, &page).unwrap();
-    }
-    let committed = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(
-        committed == page,
-        "docs/reliability/promises.md is not current; run `UPDATE=1 cargo test -p remediation-adapters --features \
-         simulation --test promises`"
-    );
+    let renews = "-p remediation-adapters --features simulation --test promises";
+    assert_committed("docs/reliability/promises.md", &page, renews);
 }
 
 #[test]

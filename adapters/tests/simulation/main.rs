@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod canaries;
+#[path = "../committed/mod.rs"]
+mod committed;
 mod determinism;
 mod every_fault;
 mod found;

@@ -77,15 +77,3 @@ fn shown(count: u64) -> String {
         count => count.to_string(),
     }
 }
-
-/// Renews the committed page where that is asked for, and asks whether it is this one.
-pub(crate) fn is_current(page: &str) -> bool {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../docs/reliability/reached.md"
-    );
-    if std::env::var_os("UPDATE").is_some() {
-        std::fs::write(path, page).unwrap();
-    }
-    std::fs::read_to_string(path).unwrap_or_default() == page
-}

@@ -31,10 +31,7 @@ impl Target {
         let segments: Vec<_> = path
             .split('/')
             .filter(|segment| !segment.is_empty())
-            .map(|segment| match segment.contains('%') {
-                true => percent_decode_str(segment).decode_utf8_lossy(),
-                false => segment.into(),
-            })
+            .map(|segment| percent_decode_str(segment).decode_utf8_lossy())
             .collect();
         let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
         match segments.as_slice() {

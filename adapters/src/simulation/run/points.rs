@@ -5,7 +5,7 @@ use remediation_core::request::{RequestSpec, Timeouts};
 use remediation_core::time::GoDuration;
 
 use super::plan::{Asked, CallFault, InFlight, Plan, Stream, StreamFault, Trouble};
-use super::swarm::alert;
+use super::swarm::{alert, scaling};
 use super::{Options, Report, run};
 use crate::simulation::children::{Approval, Decision, Outcome, Script, Stage, Step};
 
@@ -33,11 +33,9 @@ pub struct Point {
 /// The reference lives: one step, a plan whose steps depend on one another, an approval, a failure, a timeout.
 #[must_use]
 pub fn references() -> Vec<Reference> {
-    let step = |name: &str, depends_on: &[&str]| Step {
-        name: name.to_owned(),
-        action: "ScaleDeployment".to_owned(),
-        depends_on: depends_on.iter().map(ToString::to_string).collect(),
-        stage: Stage::lasting(std::time::Duration::from_millis(700)),
+    let step = |name: &str, depends_on: &[&str]| {
+        let takes = std::time::Duration::from_millis(700);
+        scaling(name, depends_on, Stage::lasting(takes))
     };
     let ours = |steps: Vec<Step>| Script {
         steps,

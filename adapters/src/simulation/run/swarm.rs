@@ -110,11 +110,16 @@ fn script(random: &mut Random) -> Script {
 }
 
 fn step(random: &mut Random, name: &str, depends_on: &[&str]) -> Step {
+    scaling(name, depends_on, stage(random))
+}
+
+/// A step of a plan that scales a deployment.
+pub(super) fn scaling(name: &str, depends_on: &[&str], stage: Stage) -> Step {
     Step {
         name: name.to_owned(),
         action: "ScaleDeployment".to_owned(),
         depends_on: depends_on.iter().map(ToString::to_string).collect(),
-        stage: stage(random),
+        stage,
     }
 }
 

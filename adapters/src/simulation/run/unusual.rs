@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
+use remediation_core::plan::MOST_STEPS;
+
 use super::plan::Plan;
 use super::random::Random;
-use super::swarm::asked;
+use super::swarm::{asked, scaling};
 use crate::simulation::children::{Quirk, Script, Stage, Step};
-
-/// The most steps that a plan may have.
-const MOST_STEPS: u64 = 64;
 
 /// Makes few plans unusual.
 pub(super) fn add(plan: &mut Plan, random: &mut Random) {
@@ -32,8 +31,8 @@ fn change_steps(script: &mut Script, random: &mut Random) {
             .to_vec()
     };
     script.steps = match random.within(0, 9) {
-        0..=2 => many(random.within(4, MOST_STEPS), random),
-        3 => many(MOST_STEPS + 1, random),
+        0..=2 => many(random.within(4, MOST_STEPS as u64), random),
+        3 => many(MOST_STEPS as u64 + 1, random),
         4 => pair(("one", "two"), ("two", "one")),
         5 => vec![step("one", &[]), step("one", &[])],
         6 => vec![step("one", &["none"])],
@@ -63,10 +62,5 @@ fn many(steps: u64, random: &mut Random) -> Vec<Step> {
 }
 
 fn step(name: &str, depends_on: &[&str]) -> Step {
-    Step {
-        name: name.to_owned(),
-        action: "ScaleDeployment".to_owned(),
-        depends_on: depends_on.iter().map(ToString::to_string).collect(),
-        stage: Stage::lasting(Duration::from_millis(700)),
-    }
+    scaling(name, depends_on, Stage::lasting(Duration::from_millis(700)))
 }

@@ -182,7 +182,7 @@ impl Campaign<'_> {
         };
         // What the cheap tests notice is noticed first; the slow ones see the rest alone.
         for (place, stage) in workshop.part.stages.iter().enumerate() {
-            due.retain(|(_, mutant)| !(stage.slow && self.is_excused(mutant)));
+            due.retain(|(_, mutant)| stage.is_worth(self.is_excused(mutant)));
             if due.is_empty() {
                 break;
             }

@@ -82,7 +82,6 @@ mod tests {
     fn one_that_waits_hangs_after_a_while() {
         let child = run("read line < /dev/null; exec sleep 1000");
         let mut watcher = Watcher::new(child.id(), 1000);
-        std::thread::sleep(std::time::Duration::from_millis(200));
         let looks = (1..).find(|_| watcher.hangs()).unwrap();
         assert!(looks >= IDLE_LOOKS, "{looks}");
         ended(child);

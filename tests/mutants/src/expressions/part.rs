@@ -117,6 +117,12 @@ impl Stage {
             self.target
         }
     }
+
+    /// Whether a change goes through it: one that a reason excuses is spared the slow ones.
+    #[must_use]
+    pub const fn is_worth(&self, excused: bool) -> bool {
+        !(self.slow && excused)
+    }
 }
 
 impl Part {
@@ -129,6 +135,6 @@ impl Part {
     /// The stages of tests that a change goes through, one that a reason excuses or another.
     pub fn stages_for(&self, excused: bool) -> impl Iterator<Item = &'static Stage> {
         let stages = self.stages.iter();
-        stages.filter(move |stage| !(stage.slow && excused))
+        stages.filter(move |stage| stage.is_worth(excused))
     }
 }
