@@ -3,7 +3,7 @@
 //!
 //! An entry is dropped when the cache holds the object at that version or a newer one, when its watch has
 //! passed that version without the object (it was deleted since), and when a list that began after the write
-//! does not reach it (a restored etcd). After [`LONGEST_WAIT`] the object is read live once instead.
+//! does not reach it, or shows what was deleted (a restored etcd). After [`LONGEST_WAIT`] the object is read live once instead.
 
 use std::collections::BTreeMap;
 
@@ -32,8 +32,16 @@ struct Writes {
     uid: String,
     request: Option<Written<Request>>,
     children: BTreeMap<ChildKey, Written<Child>>,
-    /// UIDs that we deleted, and when: until the watches say so they count as being deleted.
-    deleted: BTreeMap<String, Timestamp>,
+    /// What we deleted, by UID: until the watches say so it counts as being deleted.
+    deleted: BTreeMap<String, Deleted>,
+}
+
+#[derive(Debug)]
+struct Deleted {
+    watched: Watched,
+    /// How many lists had begun by then.
+    after_list: u64,
+    at: Timestamp,
 }
 
 #[derive(Debug)]
@@ -64,7 +72,7 @@ impl Overlay {
     }
 
     /// A list that began at `began` ended at this version. What it does not reach, though it was written
-    /// before, is no longer true.
+    /// before, is no longer true; and what was deleted before it shows as it is: deleted, or there again.
     pub fn listed(&mut self, source: &Source, began: u64, list_version: u64) {
         let stale = |after_list: u64, version: u64| after_list < began && version > list_version;
         for (name, writes) in &mut self.of {
@@ -75,6 +83,9 @@ impl Overlay {
             {
                 continue;
             }
+            let told =
+                |deleted: &Deleted| deleted.watched == source.watched && deleted.after_list < began;
+            writes.deleted.retain(|_, deleted| !told(deleted));
             match source.watched {
                 Watched::Request => {
                     if writes
@@ -98,6 +109,11 @@ impl Overlay {
     pub fn learn(&mut self, request: &Identity, call: &Call, outcome: &Outcome, now: Timestamp) {
         let name = ObjectName::new(&*request.namespace, &*request.name);
         let after_list = self.lists;
+        let deleted = |watched| Deleted {
+            watched,
+            after_list,
+            at: now,
+        };
         let writes = self.of.entry(name).or_default();
         if writes.uid != request.uid {
             *writes = Writes {
@@ -131,17 +147,20 @@ impl Overlay {
             }
             (Outcome::Deleted, Call::DeleteChild(gone)) => {
                 writes.children.remove(&gone.key);
-                writes.deleted.insert(gone.uid.clone(), now);
+                let watched = Watched::Child(gone.key.kind);
+                writes.deleted.insert(gone.uid.clone(), deleted(watched));
             }
             (Outcome::Deleted, Call::DeleteRequest { .. }) => {
-                writes.deleted.insert(request.uid.clone(), now);
+                let uid = request.uid.clone();
+                writes.deleted.insert(uid, deleted(Watched::Request));
             }
             (Outcome::Failed(failure), Call::Read(key)) if failure.code == 404 => {
                 writes.children.remove(key);
             }
             (Outcome::Failed(failure), Call::ReadRequest) if failure.code == 404 => {
                 writes.request = None;
-                writes.deleted.insert(request.uid.clone(), now);
+                let uid = request.uid.clone();
+                writes.deleted.insert(uid, deleted(Watched::Request));
             }
             (Outcome::Deleted | Outcome::Failed(_), _) => {}
         }
@@ -245,7 +264,8 @@ impl Writes {
                 None => !cache.has_reached(Watched::Child(key.kind), name, written.version),
             },
         );
-        self.deleted.retain(|_, at| !is_overdue(*at, now));
+        self.deleted
+            .retain(|_, deleted| !is_overdue(deleted.at, now));
     }
 
     fn overdue(&self, now: Timestamp) -> Vec<Call> {

@@ -355,3 +355,36 @@ fn a_request_that_we_deleted_or_did_not_find_counts_as_being_deleted() {
         .request_seen(&source(Watched::Request), deleting);
     assert!(world.view(1).request.deleting, "by somebody else");
 }
+
+#[test]
+fn what_we_deleted_and_a_later_list_shows_is_there_again() {
+    let who = request("0", Phase::Pending).identity;
+    let delete = Call::DeleteRequest {
+        resource_version: "10".into(),
+    };
+    let gone = Call::DeleteChild(remediation_core::action::Precondition {
+        key: child("20").key,
+        uid: "c-1".into(),
+        resource_version: "20".into(),
+    });
+    let (requests, children) = (source(Watched::Request), source(Watched::Child(RP)));
+    let mut world = World::new();
+    world.cache.child_seen(&children, "shop", child("20"));
+    let before = world.overlay.begin_list();
+    for call in [&delete, &gone] {
+        world.overlay.learn(&who, call, &Outcome::Deleted, at(0));
+    }
+    let deleting = |world: &mut World| {
+        let view = world.view(1);
+        let child = view.children.at(&child("20").key).unwrap();
+        [view.request.deleting, child.deleting]
+    };
+    world.overlay.listed(&requests, before, 9);
+    world.overlay.listed(&children, before, 9);
+    assert_eq!(deleting(&mut world), [true, true], "they began before");
+    let after = world.overlay.begin_list();
+    world.overlay.listed(&children, after, 9);
+    assert_eq!(deleting(&mut world), [true, false], "etcd was restored");
+    world.overlay.listed(&requests, after, 9);
+    assert_eq!(deleting(&mut world), [false, false]);
+}
