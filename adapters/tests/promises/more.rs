@@ -262,6 +262,14 @@ pub(crate) const MORE: &[Another] = &[
         let success = renamed(tale.image(tale.creation(NOTIF)), "web-success-again");
         at_once(tale.we_create(NOW, NOTIF, success))
     }),
+    (Promise::S12, "success is told after a failure", |lives| {
+        let tale = Tale::of(&lives.timed_out);
+        let ended = tale.ours(REQUEST, phase("Failed"));
+        let mut success = renamed(tale.image(tale.creation(NOTIF)), "web-success");
+        success["spec"]["type"] = json!("success");
+        let tale = tale.cut_after(ended);
+        at_once(tale.we_create(NOW, NOTIF, success))
+    }),
     (
         Promise::S13,
         "an escalation comes before the failure is recorded",

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use remediation_adapters::simulation::children::{Quirk, Stage};
+use remediation_adapters::simulation::children::{Quirk, Stage, Step};
 use remediation_adapters::simulation::run::points::{Reference, references};
 use remediation_adapters::simulation::run::{
-    CallFault, Deed, Options, Plan, Report, Stream, Trouble, When, run,
+    CallFault, Deed, InFlight, Options, Plan, Report, Stream, Trouble, When, run,
 };
+use remediation_core::request::Timeouts;
 
 fn life(name: &str) -> Reference {
     let mut all = references().into_iter();
@@ -18,6 +19,13 @@ fn with_short_limits() -> Plan {
     let mut plan = life("one step").plan;
     plan.requests[0].spec.timeouts = None;
     plan
+}
+
+fn a_step(name: &str) -> Step {
+    Step {
+        name: name.to_owned(),
+        ..life("one step").plan.requests[0].script.steps[0].clone()
+    }
 }
 
 /// One of the reference lives, with these troubles; nothing may break.
@@ -54,6 +62,15 @@ fn an_end_that_a_hand_takes_the_time_of_is_the_same_end() {
             assert!(report.reach.troubles.contains_key("Person EditRemove"));
         }
     }
+}
+
+#[test]
+fn a_failure_whose_phase_a_hand_writes_over_needs_no_success_to_be_told() {
+    let hand = |phase: &str, after, deed| person(When::Phase(phase.to_owned(), after), deed);
+    let over = hand("Failed", 100, Deed::EditPhase("Executing".to_owned()));
+    let taken = Deed::EditRemove("completionTime".to_owned());
+    let (_, report) = with("a failure", vec![over, person(When::At(8_000), taken)]);
+    assert_eq!(report.ends["r0"].phase, "Executing", "L2");
 }
 
 #[test]
@@ -172,4 +189,161 @@ fn an_execution_of_a_plan_that_has_changed_since_was_right() {
     let report = run(&plan, &Options::default());
     assert_eq!(report.broken, [], "S26");
     assert_eq!(report.ends["r0"].reason, "InvalidPlan");
+}
+
+#[test]
+fn a_hand_that_writes_completed_over_a_failure_decides_nothing() {
+    let mut plan = life("a failure").plan;
+    let over = |call| {
+        let completed = Deed::EditPhase("Completed".to_owned());
+        person(When::Call(call), completed)
+    };
+    let pause = person(When::Phase("Completed".to_owned(), 0), Deed::Suspend(1));
+    for call in 0..12 {
+        plan.troubles = vec![over(call), pause.clone()];
+        let report = run(&plan, &Options::default());
+        assert_eq!(report.broken, [], "S11, in call {call}");
+    }
+}
+
+#[test]
+fn a_time_that_is_set_again_may_lie_before_what_a_hand_set() {
+    for (phase, field) in [
+        ("WorkflowPlanning", "startTime"),
+        ("Completed", "completionTime"),
+    ] {
+        let when = || When::Phase(phase.to_owned(), 0);
+        let ahead = person(when(), Deed::EditPhaseStart(3));
+        let taken = person(when(), Deed::EditRemove(field.to_owned()));
+        let (reference, report) = with("one step", vec![ahead, taken]);
+        assert_eq!(report.ends, reference.report.ends, "S8, {field}");
+    }
+}
+
+#[test]
+fn a_hand_that_takes_the_end_away_while_stragglers_are_swept_makes_none_of_them_wanted() {
+    let crash = Trouble::Crash {
+        stream: Stream::Work,
+        nth: 8,
+        in_flight: InFlight::Applied,
+        down_ms: 40_000,
+    };
+    let mut plan = with_short_limits();
+    plan.requests[0].script.steps = ["one", "two", "three", "four"].map(a_step).to_vec();
+    for call in 8..20 {
+        let taken = Deed::EditRemove("completionTime".to_owned());
+        plan.troubles = vec![crash.clone(), person(When::Call(call), taken)];
+        let report = run(&plan, &Options::default());
+        assert_eq!(report.broken, [], "S14, before call {call}");
+        assert_eq!(report.ends["r0"].reason, "PhaseTimeout");
+    }
+}
+
+#[test]
+fn an_escalation_that_is_under_way_while_a_hand_writes_completed_is_that_of_the_failure() {
+    let refused = Trouble::Calls {
+        verb: "create".to_owned(),
+        plural: "notificationrequests".to_owned(),
+        fault: CallFault::Conflict,
+        at_ms: 0,
+        for_ms: Some(32_000),
+    };
+    let unseen = Trouble::Lag {
+        plural: "remediationrequests".to_owned(),
+        at_ms: 10_000,
+        for_ms: 50_000,
+        compact: false,
+    };
+    let completed = Deed::EditPhase("Completed".to_owned());
+    let hand = person(When::Phase("Failed".to_owned(), 1), completed);
+    let mut plan = with_short_limits();
+    plan.requests[0].script.processing = Stage::ignored();
+    plan.troubles = vec![refused, unseen, hand];
+    let report = run(&plan, &Options::default());
+    assert_eq!(report.broken, [], "S12");
+    assert_eq!(report.ends["r0"].created["NotificationRequest"], 1);
+}
+
+#[test]
+fn an_execution_goes_by_the_start_that_is_set_again_as_it_is_created() {
+    let mut plan = with_short_limits();
+    let [mut first, mut second] = ["one", "two"].map(a_step);
+    first.stage = Stage::lasting(Duration::from_secs(20));
+    second.depends_on = vec![first.name.clone()];
+    plan.requests[0].script.steps = vec![first, second];
+    plan.requests[0].spec.timeouts = Some(Timeouts {
+        overall: Some("50s".to_owned()),
+        ..Timeouts::default()
+    });
+    let clock = Trouble::Clock {
+        replica: 0,
+        at_ms: 15_000,
+        by_ms: -3_600_000,
+    };
+    let stall = Trouble::Stall {
+        replica: 0,
+        at_ms: 5_000,
+        for_ms: 40_000,
+    };
+    plan.troubles = vec![clock, stall];
+    let report = run(&plan, &Options::default());
+    assert_eq!(report.broken, [], "S26");
+    assert_eq!(report.ends["r0"].created["KubernetesExecution"], 2);
+}
+
+#[test]
+fn a_success_that_was_under_way_when_the_failure_was_recorded_cannot_be_stopped() {
+    let mut plan = life("one step").plan;
+    plan.requests[0].script.steps[0].stage.quirks = vec![Quirk::Turns];
+    let mut told_both = |nth: &u32| {
+        let crash = Trouble::Crash {
+            stream: Stream::Work,
+            nth: *nth,
+            in_flight: InFlight::AppliedLate(30_000),
+            down_ms: 2_000,
+        };
+        plan.troubles = vec![crash];
+        let report = run(&plan, &Options::default());
+        assert_eq!(report.broken, [], "S12, in call {nth}");
+        let end = &report.ends["r0"];
+        end.phase == "Failed" && end.created["NotificationRequest"] == 2
+    };
+    assert_eq!((0..20).filter(|nth| told_both(nth)).count(), 1);
+}
+
+#[test]
+fn a_request_that_comes_back_with_a_restored_etcd_is_looked_at_although_we_had_deleted_it() {
+    let mut plan = life("one step").plan;
+    plan.requests[0].spec.ttl_seconds_after_finished = Some(5);
+    let unseen = Trouble::Lag {
+        plural: "remediationrequests".to_owned(),
+        at_ms: 5_000,
+        for_ms: 30_000,
+        compact: false,
+    };
+    let mut ended = 0;
+    for at_ms in (7_000..20_000).step_by(500) {
+        let restored = Trouble::Restore {
+            saved_ms: 2_500,
+            at_ms,
+        };
+        plan.troubles = vec![unseen.clone(), restored];
+        let report = run(&plan, &Options::default());
+        assert_eq!(report.broken, [], "L2, restored after {at_ms} ms");
+        ended += report.lifecycles;
+    }
+    assert!(ended > 0);
+}
+
+#[test]
+fn a_straggler_of_a_suspended_request_stays_until_it_is_resumed() {
+    let left = || {
+        let moved = Deed::EditPhase("Executing".to_owned());
+        vec![
+            person(When::Call(3), Deed::Suspend(0)),
+            person(When::At(5_000), moved),
+        ]
+    };
+    let (_, report) = with("one step", left());
+    assert_eq!(report.ends["r0"].deleted.get("AIAnalysis"), None, "L14");
 }

@@ -94,6 +94,9 @@ impl Campaign<'_> {
             tally.lifecycles += report.lifecycles;
             tally.virtual_ms += report.lasted_ms;
             tally.reach.add(&report.reach);
+            for violation in &report.broken {
+                eprintln!("seed {seed}: {violation}");
+            }
             if !report.broken.is_empty() {
                 tally.broken.insert(seed, report.broken);
                 stop.store(tally.broken.len() >= ENOUGH, Ordering::Relaxed);

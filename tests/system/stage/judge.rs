@@ -23,7 +23,7 @@ impl CommitObserver for Recorder {
         let kind = (&*write.group, &*write.plural);
         let commit = Commit::new(write.at, &write.client, kind, write.before, write.after);
         let mut commits = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        commits.extend(commit);
+        commits.extend(commit.map(|commit| commit.received(write.received)));
     }
 }
 

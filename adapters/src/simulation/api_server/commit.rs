@@ -10,6 +10,8 @@ use serde_json::Value;
 pub struct Commit {
     /// When, by the server's clock.
     pub at: Timestamp,
+    /// When the request for it reached the server.
+    pub received: Timestamp,
     /// The resourceVersion that it was given.
     pub revision: u64,
     /// Whose request it was: the client's `User-Agent`. Empty for the server's own controllers.
@@ -34,6 +36,7 @@ pub trait CommitObserver: Send + Sync {
 #[derive(Clone, Default)]
 pub(crate) struct Witness {
     pub(crate) client: Arc<str>,
+    pub(crate) received: Timestamp,
     pub(crate) now: Timestamp,
     pub(crate) observer: Option<Arc<dyn CommitObserver>>,
 }
@@ -43,6 +46,7 @@ impl std::fmt::Debug for Witness {
         formatter
             .debug_struct("Witness")
             .field("client", &self.client)
+            .field("received", &self.received)
             .field("now", &self.now)
             .finish_non_exhaustive()
     }

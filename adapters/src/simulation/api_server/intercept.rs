@@ -7,6 +7,8 @@ use bytes::Bytes;
 /// A request, before anything has been done about it.
 #[derive(Debug, Clone)]
 pub struct RequestInfo {
+    /// When it came, by the server's clock.
+    pub received: jiff::Timestamp,
     /// As in [`RequestRecord::verb`](super::RequestRecord::verb).
     pub verb: String,
     /// API group; empty for the core group and for what is no resource.

@@ -62,7 +62,7 @@ fn resource(shared: &Arc<Shared>, incoming: &Incoming, path: &ResourcePath) -> S
             None,
         ));
     }
-    let mut store = shared.store_for(&incoming.info.user_agent);
+    let mut store = shared.store_for(&incoming.info.user_agent, incoming.info.received);
     let endpoint = find(&store, path)?;
     let status_only = match path.subresource.as_deref() {
         None => false,

@@ -104,10 +104,15 @@ impl Shared {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The store, for a request of this client; of the server's own controllers where it is empty.
-    pub(crate) fn store_for(&self, client: &str) -> MutexGuard<'_, Store> {
+    /// The store, for a request of this client, which came then; of the server's own controllers where it is empty.
+    pub(crate) fn store_for(
+        &self,
+        client: &str,
+        received: jiff::Timestamp,
+    ) -> MutexGuard<'_, Store> {
         let mut store = self.store();
         if store.witness.observer.is_some() {
+            store.witness.received = received;
             store.witness.now = self.clock.now();
             if *store.witness.client != *client {
                 store.witness.client = client.into();
@@ -198,7 +203,7 @@ impl ApiServer {
     /// Does what the garbage collector and the controllers of namespaces and definitions have to do now. Returns how many objects were
     /// written or deleted.
     pub fn collect_garbage(&self) -> usize {
-        let mut store = self.shared.store_for("");
+        let mut store = self.shared.store_for("", self.shared.now());
         if store.is_collected() {
             return 0;
         }

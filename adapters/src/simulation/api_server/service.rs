@@ -129,7 +129,7 @@ impl ApiService {
         let body = match Limited::new(body, MAX_BODY).collect().await {
             Ok(body) => body.to_bytes(),
             Err(error) if error.is::<LengthLimitError>() => {
-                let incoming = Incoming::read(&parts, Bytes::new());
+                let incoming = Incoming::read(&parts, Bytes::new(), self.shared.now());
                 let refusal = Reply::Response(ApiError::too_large(MAX_BODY).response());
                 self.record(
                     &incoming.info,
@@ -140,7 +140,7 @@ impl ApiService {
             }
             Err(error) => return Err(error),
         };
-        let incoming = Incoming::read(&parts, body);
+        let incoming = Incoming::read(&parts, body, self.shared.now());
         let intercept = match self.shared.interceptor() {
             Some(interceptor) => interceptor.before(&incoming.info),
             None => Intercept::Pass,
@@ -229,7 +229,7 @@ fn connection_lost() -> BoxError {
 }
 
 impl Incoming {
-    fn read(parts: &Parts, body: Bytes) -> Self {
+    fn read(parts: &Parts, body: Bytes, received: jiff::Timestamp) -> Self {
         let header = |name: http::HeaderName| -> String {
             parts
                 .headers
@@ -242,6 +242,7 @@ impl Incoming {
         let query = Query::parse(parts.uri.query());
         let target = Target::parse(&path);
         let mut info = RequestInfo {
+            received,
             verb: parts.method.as_str().to_lowercase(),
             group: String::new(),
             resource: path.clone(),

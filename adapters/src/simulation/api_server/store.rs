@@ -256,6 +256,7 @@ impl Store {
         if let Some(observer) = &self.witness.observer {
             observer.committed(Commit {
                 at: self.witness.now,
+                received: self.witness.received,
                 revision: self.revision,
                 client: Arc::clone(&self.witness.client),
                 group: definition.group.as_str().into(),

@@ -125,6 +125,15 @@ impl Commit {
         })
     }
 
+    /// The same, of a request that reached the server at this time.
+    #[must_use]
+    pub fn received(self, at: Timestamp) -> Self {
+        Self {
+            earliest: at,
+            ..self
+        }
+    }
+
     /// The newest image there is.
     pub(super) fn image(&self) -> Option<&Value> {
         self.after.as_deref().or(self.before.as_deref())

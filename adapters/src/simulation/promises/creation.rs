@@ -22,6 +22,8 @@ pub(super) struct Creation<'a> {
     pub(super) object: &'a Value,
     pub(super) kind: ChildKind,
     pub(super) at: Timestamp,
+    /// From when on it can have been committed, had nothing held it up.
+    pub(super) earliest: Timestamp,
     pub(super) request: &'a Request,
     pub(super) children: &'a BTreeMap<String, Child>,
     pub(super) expectations: &'a Expectations,
@@ -171,7 +173,7 @@ impl Creation<'_> {
                 if !self.request.successes.is_empty() {
                     found.breaks(Promise::S12, "a second success notification was created");
                 }
-                if !self.request.escalations.is_empty() {
+                if !self.request.escalations.is_empty() && !self.was_under_way() {
                     found.breaks(Promise::S12, "success is told after an escalation");
                 }
                 if let Some(why) = unsuccessful(status, self.children) {
@@ -182,6 +184,14 @@ impl Creation<'_> {
         }
     }
 
+    /// Whether it was asked for before the failure was recorded: nothing can stop it any more, and it is to be disarmed where it
+    /// is read ("When a success may be told" in docs/child-contract.md).
+    fn was_under_way(&self) -> bool {
+        self.request
+            .failed
+            .is_some_and(|failed| self.earliest < failed)
+    }
+
     fn check_escalation(&self, spec: &Value, status: Status<'_>, found: &mut Findings<'_>) {
         if let Some(first) = self.request.escalations.first() {
             found.breaks(
@@ -189,7 +199,8 @@ impl Creation<'_> {
                 format!("a second escalation was created beside {first}"),
             );
         }
-        if status.phase() == "Completed" && status.has_ended() {
+        let end = self.request.end.as_ref();
+        if end.is_some_and(|end| end.phase == "Completed") {
             found.breaks(Promise::S12, "a completed remediation was escalated");
         }
         if self.request.edited {
@@ -304,7 +315,9 @@ impl Creation<'_> {
         let not_after = text(spec, &["notAfter"]).and_then(read::time)?;
         let latest = status.overall_deadline()?;
         let pausing = status.text("suspendedSince").is_some();
-        (not_after > latest && !pausing)
+        let rewritten = self.rewritten_start(status);
+        let by_rewritten = rewritten.is_some_and(|(_, latest)| not_after.moment() <= latest);
+        (not_after > latest && !pausing && !by_rewritten)
             .then(|| format!("spec.notAfter is {not_after}, after the overall deadline {latest}"))
     }
 }

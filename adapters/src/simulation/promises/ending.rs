@@ -43,7 +43,9 @@ impl Promises {
         } else if request.suspended.is_none() && !ending.refused.statuses {
             self.end_active(request, ending, &due, found);
         }
-        for child in self.children_of(request) {
+        // Nothing is swept while it is suspended; an end ignores that.
+        let pauses = request.suspended.is_some() && request.ended.is_none();
+        for child in self.children_of(request).filter(|_| !pauses) {
             let stays = child.gone.is_none() && child.deleting.is_none();
             let unnamed = !status.names(read::uid(&child.image));
             if stays

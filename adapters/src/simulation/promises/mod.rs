@@ -193,7 +193,7 @@ impl Promises {
         let ours = commit.actor.is_ours();
         if commit.verb == Verb::Create {
             if ours {
-                self.check_creation(image, kind, commit.at, &mut found);
+                self.check_creation(image, kind, commit, &mut found);
             }
             self.learn_new(image, kind, uid, commit.at, ours, &mut found);
             return found.list;
@@ -255,7 +255,7 @@ impl Promises {
         &self,
         image: &Arc<Value>,
         kind: ChildKind,
-        at: Timestamp,
+        commit: &Commit,
         found: &mut Findings<'_>,
     ) {
         let owner = match kind {
@@ -269,7 +269,8 @@ impl Promises {
             Some(request) => Creation {
                 object: image,
                 kind,
-                at,
+                at: commit.at,
+                earliest: commit.earliest,
                 request,
                 children: &self.children,
                 expectations: &self.expectations,

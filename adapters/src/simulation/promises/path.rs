@@ -167,7 +167,7 @@ fn check_failure(before: Status<'_>, after: Status<'_>, found: &mut Findings<'_>
             found.breaks(Promise::S11, change(field, before, after));
         }
     }
-    if after.phase() == "Completed" {
+    if after.phase() == "Completed" && before.phase() != "Completed" {
         found.breaks(
             Promise::S11,
             "it was completed although its failure was recorded",

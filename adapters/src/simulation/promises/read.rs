@@ -14,6 +14,14 @@ pub(super) const PLACES: [&str; 7] = [
     "Executing",
     "Completed",
 ];
+/// The times that say when something happened, in status.
+pub(super) const TIMES: [&str; 5] = [
+    "startTime",
+    "phaseStartTime",
+    "approvalRequestedTime",
+    "failureTime",
+    "completionTime",
+];
 /// The places, by name.
 pub(super) const PROCESSING: usize = 2;
 pub(super) const ANALYZING: usize = 3;

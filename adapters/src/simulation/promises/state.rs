@@ -1,13 +1,14 @@
 //! What the checker knows of each request and child, from the commits so far.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use remediation_core::kind::ChildKind;
+use remediation_core::time::Time;
 use serde_json::Value;
 
-use super::read::{self, Status, at, is_deleting, is_suspended, list, text};
+use super::read::{self, Status, TIMES, at, is_deleting, is_suspended, list, text};
 
 /// A request, by its UID.
 #[derive(Debug)]
@@ -37,6 +38,10 @@ pub(super) struct Request {
     pub(super) escalations: Vec<String>,
     pub(super) successes: Vec<String>,
     pub(super) escalated_for: Option<String>,
+    /// When a hand last took its end away.
+    pub(super) reopened: Option<Timestamp>,
+    /// The times that a hand wrote into status.
+    pub(super) set_by_hand: BTreeSet<Time>,
     /// Whether a hand changed what says why it failed.
     pub(super) edited: bool,
     pub(super) budget: Budget,
@@ -91,6 +96,8 @@ impl Request {
             escalations: Vec::new(),
             successes: Vec::new(),
             escalated_for: None,
+            reopened: None,
+            set_by_hand: BTreeSet::new(),
             edited: false,
             budget: Budget {
                 faults_before: faults,
@@ -143,6 +150,14 @@ impl Request {
                 if !old.executions().any(|named| named == (step, uid)) {
                     self.named.insert(step.to_owned(), uid.to_owned());
                 }
+            }
+            let set = TIMES.into_iter().filter_map(|field| {
+                let time = new.time(field)?;
+                (old.time(field) != Some(time)).then_some(time)
+            });
+            self.set_by_hand.extend(set);
+            if old.has_ended() && !new.has_ended() {
+                self.reopened = Some(now);
             }
             let why = [
                 "phase",

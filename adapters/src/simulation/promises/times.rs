@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use remediation_core::kind::ChildKind;
 use remediation_core::time::{GoDuration, Time};
 
-use super::read::{self, Status};
+use super::read::{self, Status, TIMES};
 use super::status_write::StatusWrite;
 use super::{Findings, Promise};
 
@@ -57,23 +57,16 @@ fn check_written_once(write: &StatusWrite<'_>, found: &mut Findings<'_>) {
     }
 }
 
-/// No new time lies before one that was there.
+/// No new time lies before one that was there, unless that one is a hand's.
 fn check_order(write: &StatusWrite<'_>, found: &mut Findings<'_>) {
     let (before, after) = (write.before, write.after);
-    let fields = [
-        "startTime",
-        "phaseStartTime",
-        "approvalRequestedTime",
-        "failureTime",
-        "completionTime",
-    ];
-    let latest = fields
+    let latest = TIMES
         .iter()
         .filter_map(|field| before.time(field))
-        .filter(|time| !write.may_lie_ahead(*time))
+        .filter(|time| !write.may_lie_ahead(*time) && !write.request.set_by_hand.contains(time))
         .max();
     let Some(latest) = latest else { return };
-    let new = fields
+    let new = TIMES
         .iter()
         .filter(|field| before.text(field).is_none() || **field == "phaseStartTime")
         .filter(|field| before.text(field) != after.text(field))

@@ -188,7 +188,7 @@ impl State {
             commit.after.clone(),
         );
         let Some(written) = written else { return };
-        for violation in promises.commit(&written) {
+        for violation in promises.commit(&written.received(commit.received)) {
             self.break_promise(violation);
         }
     }
@@ -216,7 +216,9 @@ impl State {
         if *commit.plural != *REQUEST_PLURAL || !ends {
             return;
         }
-        let failed = after["status"]["phase"] == "Failed";
+        let status = &after["status"];
+        // A hand may have written another phase over that of the end.
+        let failed = status["phase"] == "Failed" || status["failurePhase"].is_string();
         let (promise, occasion) = if failed {
             (Promise::L4, Occasion::Escalation)
         } else {
