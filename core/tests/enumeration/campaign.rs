@@ -11,7 +11,7 @@ use remediation_core::decide::{Decision, State};
 
 use crate::compare;
 use crate::domain::Case;
-use crate::domain::build::build;
+use crate::domain::build::{Built, build};
 use crate::domain::families::{Digits, Family};
 use crate::oracle;
 use crate::reach::Reach;
@@ -61,13 +61,14 @@ impl Campaign {
             for _ in 0..threads {
                 scope.spawn(|| {
                     let mut report = Report::default();
+                    let mut last = None;
                     loop {
                         let from = next.fetch_add(CHUNK, Ordering::Relaxed);
                         if from >= self.cases {
                             break;
                         }
                         for index in from..self.cases.min(from + CHUNK) {
-                            self.look(index, decide, &mut report);
+                            self.look(index, decide, &mut last, &mut report);
                         }
                     }
                     whole.lock().unwrap().merge(report);
@@ -87,9 +88,9 @@ impl Campaign {
         }
     }
 
-    fn look(&self, index: u64, decide: Decide<'_>, report: &mut Report) {
+    fn look(&self, index: u64, decide: Decide<'_>, last: &mut Option<Built>, report: &mut Report) {
         let case = self.case(index);
-        let input = build(&case);
+        let input = build(&case, last.take());
         let answer = decide(&input.state, &input.children, input.now);
         let mut forecast = oracle::forecast(&input);
         report.cases += 1;
@@ -97,6 +98,8 @@ impl Campaign {
         let mut found = compare::difference(&mut forecast, &answer.actions);
         if index.is_multiple_of(FOLLOWED) {
             found = found.or_else(|| settle::problem(input, &answer, decide));
+        } else {
+            *last = Some(Built { case, input });
         }
         if let Some(what) = found {
             report.wrong += 1;

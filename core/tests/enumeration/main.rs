@@ -22,7 +22,8 @@ mod settle;
 use remediation_core::decide::explain;
 
 use campaign::{Campaign, number_from};
-use domain::families::{FAMILIES, WIDE};
+use domain::build::{Built, build};
+use domain::families::{Digits, FAMILIES, Family, WIDE};
 
 /// A third of the time went into the system's.
 #[global_allocator]
@@ -69,4 +70,31 @@ fn every_decision_is_what_the_page_of_behaviour_asks_for() {
         whole.line("in all", "those counted through, and those drawn")
     );
     whole.reach.assert_complete();
+}
+
+#[test]
+fn an_input_made_from_the_one_before_is_what_it_would_be_alone() {
+    let counted = |family: &Family, index| (family.make)(&mut Digits::exact(index));
+    let drawn = |family: &Family, index| (family.make)(&mut Digits::random(1, index));
+    for family in FAMILIES.iter().chain([&WIDE]) {
+        let mut kept = 0;
+        let mut last = None;
+        for index in (0..3_000).chain((3_000..2_000_000).step_by(1_999)) {
+            let case = if family.name == WIDE.name {
+                drawn(family, index)
+            } else {
+                counted(family, index)
+            };
+            let same = |last: &Built| last.case.has_children_of(&case);
+            kept += usize::from(last.as_ref().is_some_and(same));
+            let alone = build(&case, None);
+            let input = build(&case, last.take());
+            assert_eq!(input.state.request, alone.state.request, "{case:?}");
+            assert_eq!(input.state.memory, alone.state.memory, "{case:?}");
+            assert_eq!(input.children, alone.children, "{case:?}");
+            assert_eq!(input.now, alone.now, "{case:?}");
+            last = Some(Built { case, input });
+        }
+        assert!(kept > 100 || family.name == WIDE.name, "{}", family.name);
+    }
 }

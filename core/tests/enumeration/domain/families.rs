@@ -1,4 +1,5 @@
-//! The parts of the domain that are enumerated in full: products of the axes that act on each other.
+//! The parts of the domain that are enumerated in full: products of the axes that act on each other. What is picked first changes
+//! fastest: the axes that leave the objects beside the request as they are.
 
 use super::*;
 
@@ -141,11 +142,11 @@ pub(crate) const FAMILIES: &[Family] = &[
 fn begin(d: &mut Digits) -> Case {
     let phase = d.pick(NEW);
     Case {
-        rp: d.kid(Place::ALL, NAMED),
-        rp_says: d.pick(RpSays::ALL),
         clock: d.pick(Clock::ALL),
         limits: d.pick(&[Limits::Default, Limits::Shorter]),
         refusal: d.pick(Refusal::ALL),
+        rp: d.kid(Place::ALL, NAMED),
+        rp_says: d.pick(RpSays::ALL),
         ..Case::ordinary(phase)
     }
 }
@@ -153,13 +154,13 @@ fn begin(d: &mut Digits) -> Case {
 fn invalid(d: &mut Digits) -> Case {
     let phase = d.pick(NEW);
     Case {
+        clock: d.pick(Clock::ALL),
         data: d.pick(Data::ALL),
         limits: d.pick(Limits::ALL),
         rp: Kid {
             place: d.pick(Place::ALL),
             named: Named::No,
         },
-        clock: d.pick(Clock::ALL),
         escalation: d.pick(&[Note::Unknown, Note::There, Note::Waits]),
         ..Case::ordinary(phase)
     }
@@ -167,18 +168,20 @@ fn invalid(d: &mut Digits) -> Case {
 
 fn processing(d: &mut Digits) -> Case {
     Case {
+        clock: d.pick(CLOCKS),
+        refusal: d.pick(Refusal::ALL),
         rp: d.kid(Place::ALL, NAMED),
         rp_says: d.pick(RpSays::ALL),
         aia: d.kid(Place::ALL, NAMED),
         aia_word: d.pick(&[AiaWord::Nothing, AiaWord::Ready]),
-        clock: d.pick(CLOCKS),
-        refusal: d.pick(Refusal::ALL),
         ..Case::ordinary(PhaseIn::Processing)
     }
 }
 
 fn analyzing(d: &mut Digits) -> Case {
     Case {
+        clock: d.pick(Clock::ALL),
+        asked: d.pick(Asked::ALL),
         aia: d.kid(
             &[
                 Place::Ours,
@@ -192,46 +195,51 @@ fn analyzing(d: &mut Digits) -> Case {
         required: d.flag(),
         decision: d.pick(Decision::ALL),
         recommends: d.flag(),
-        asked: d.pick(Asked::ALL),
         approval: d.pick(Note::ALL),
-        clock: d.pick(Clock::ALL),
         ..Case::ordinary(PhaseIn::Analyzing)
     }
 }
 
 fn planning(d: &mut Digits) -> Case {
     Case {
+        clock: d.pick(Clock::ALL),
         wfe: d.kid(Place::ALL, NAMED),
         wfe_word: d.pick(WfeWord::ALL),
         plan: d.pick(PlanIn::ALL),
         success: d.pick(&[Note::Unknown, Note::Absent, Note::There]),
-        clock: d.pick(Clock::ALL),
         ..Case::ordinary(PhaseIn::WorkflowPlanning)
     }
 }
 
 fn executing(d: &mut Digits) -> Case {
     Case {
+        clock: d.pick(&[Clock::Fresh, Clock::PhaseAt]),
+        hash: d.pick(HashIn::ALL),
         wfe_word: d.pick(&[WfeWord::Executing, WfeWord::Completed]),
         plan: d.pick(&[PlanIn::Pair, PlanIn::Chain, PlanIn::Fork, PlanIn::None]),
-        hash: d.pick(HashIn::ALL),
         steps: [
             d.pick(StepIn::ALL),
             d.pick(StepIn::ALL),
             d.pick(StepIn::ALL),
         ],
         success: d.pick(&[Note::Absent, Note::Unknown]),
-        clock: d.pick(&[Clock::Fresh, Clock::PhaseAt]),
         ..Case::ordinary(PhaseIn::Executing)
     }
 }
 
 fn workflow(d: &mut Digits) -> Case {
     Case {
+        clock: d.pick(&[
+            Clock::Fresh,
+            Clock::PhaseMinus,
+            Clock::PhaseAt,
+            Clock::OverallAt,
+            Clock::PausedAt,
+        ]),
+        hash: d.pick(&[HashIn::None, HashIn::Same]),
         wfe: d.kid(Place::ALL, NAMED),
         wfe_word: d.pick(WfeWord::ALL),
         plan: d.pick(&[PlanIn::None, PlanIn::Theirs, PlanIn::Pair, PlanIn::Cyclic]),
-        hash: d.pick(&[HashIn::None, HashIn::Same]),
         steps: [
             d.pick(&[
                 StepIn::Absent,
@@ -244,13 +252,6 @@ fn workflow(d: &mut Digits) -> Case {
         ],
         counts: d.pick(Counts::ALL),
         success: d.pick(&[Note::Unknown, Note::Absent, Note::There]),
-        clock: d.pick(&[
-            Clock::Fresh,
-            Clock::PhaseMinus,
-            Clock::PhaseAt,
-            Clock::OverallAt,
-            Clock::PausedAt,
-        ]),
         ..Case::ordinary(PhaseIn::Executing)
     }
 }
@@ -258,9 +259,9 @@ fn workflow(d: &mut Digits) -> Case {
 fn failing(d: &mut Digits) -> Case {
     let phase = d.pick(PhaseIn::ALL);
     Case {
+        clock: d.pick(Clock::ALL),
         failure: d.pick(&FailureIn::ALL[1..]),
         escalation: d.pick(Note::ALL),
-        clock: d.pick(Clock::ALL),
         ..Case::ordinary(phase)
     }
 }
@@ -270,9 +271,9 @@ fn ended(d: &mut Digits) -> Case {
     Case {
         ended: d.pick(&EndedIn::ALL[1..]),
         escalated: d.pick(EscalatedIn::ALL),
+        suspended: d.flag(),
         escalation: d.pick(Note::ALL),
         success: d.pick(Note::ALL),
-        suspended: d.flag(),
         ..Case::ordinary(phase)
     }
 }
@@ -280,12 +281,12 @@ fn ended(d: &mut Digits) -> Case {
 fn gates(d: &mut Digits) -> Case {
     let phase = d.pick(PhaseIn::ALL);
     Case {
+        clock: d.pick(Clock::ALL),
         deleting: d.flag(),
         suspended: d.flag(),
         born_suspended: d.flag(),
         ended: d.pick(&[EndedIn::No, EndedIn::CompletedNow]),
         failure: d.pick(&[FailureIn::None, FailureIn::Fresh]),
-        clock: d.pick(Clock::ALL),
         rp_says: d.pick(&[RpSays::Nothing, RpSays::Completed]),
         straggler: d.flag(),
         ..Case::ordinary(phase)

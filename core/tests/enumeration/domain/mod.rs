@@ -123,7 +123,7 @@ axis!(
 );
 
 /// One of the three stages: its object, its mention.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Kid {
     pub(crate) place: Place,
     pub(crate) named: Named,
@@ -141,7 +141,7 @@ impl Kid {
 }
 
 /// One choice for each axis.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Case {
     pub(crate) phase: PhaseIn,
     pub(crate) deleting: bool,
@@ -180,6 +180,36 @@ pub(crate) struct Case {
 }
 
 impl Case {
+    /// Whether the other asks for the same remediation.
+    pub(crate) fn asks_as(&self, other: &Self) -> bool {
+        (self.data, self.limits) == (other.data, other.limits)
+    }
+
+    /// Whether the other has the same objects beside the request. An axis that is not named here counts as one that makes them.
+    pub(crate) fn has_children_of(&self, other: &Self) -> bool {
+        let beside = |case: &Self| Self {
+            phase: self.phase,
+            deleting: self.deleting,
+            suspended: self.suspended,
+            born_suspended: self.born_suspended,
+            data: self.data,
+            limits: self.limits,
+            clock: self.clock,
+            asked: self.asked,
+            hash: self.hash,
+            refusal: self.refusal,
+            record_refused: self.record_refused,
+            failure: self.failure,
+            ended: self.ended,
+            escalated: self.escalated,
+            written: self.written,
+            shown: self.shown,
+            transitions: self.transitions,
+            ..*case
+        };
+        beside(self) == beside(other)
+    }
+
     /// An ordinary remediation in this phase: what came before is completed and named, what comes later is absent.
     pub(crate) fn ordinary(phase: PhaseIn) -> Self {
         let reached = |at: Phase| build::known(phase).is_some_and(|now| now >= at);

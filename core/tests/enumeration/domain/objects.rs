@@ -85,6 +85,9 @@ fn owner(uid: &str) -> Owner {
 }
 
 fn put_object(input: &mut Input, key: ChildKey, place: Place, status: &ChildStatus) {
+    if input.keeps_children {
+        return;
+    }
     match place {
         Place::Gone => return,
         Place::GoneLive => return input.children.learn_absent(&key),
@@ -260,7 +263,9 @@ pub(super) fn put_notifications(case: &Case, input: &mut Input) {
         let now = input.now;
         match note {
             Note::Unknown => {}
-            Note::Absent => input.children.learn_absent(&key),
+            Note::Absent => {
+                put_object(input, key, Place::GoneLive, &ChildStatus::Notification);
+            }
             Note::There => put_object(input, key, Place::OursLive, &ChildStatus::Notification),
             Note::Foreign => {
                 put_object(input, key, Place::Foreign, &ChildStatus::Notification);
