@@ -39,11 +39,7 @@ pub(crate) fn compare(steps: &[Step], real: &Transcript, simulated: &Transcript)
     // Watches last: they tell the consequences of what answers have told before.
     pairs.sort_by_key(|(index, _)| matches!(steps[*index], Step::Watch { .. }));
     for (index, (mut real, mut simulated)) in pairs {
-        let unmarked = real["events"]
-            .as_array()
-            .and_then(|events| events.last())
-            .is_some_and(|event| event == UNMARKED);
-        if unmarked {
+        if is_unmarked(&real) {
             // Equal or not: a watch that did not see its own end has shown nothing.
             comparison.difference = Some(Difference {
                 step: index,
@@ -70,6 +66,14 @@ pub(crate) fn compare(steps: &[Step], real: &Transcript, simulated: &Transcript)
         }
     }
     comparison
+}
+
+/// Whether these are the events of a watch that did not see its own end.
+pub(crate) fn is_unmarked(answer: &Value) -> bool {
+    let events = answer["events"].as_array();
+    events
+        .and_then(|events| events.last())
+        .is_some_and(|event| event == UNMARKED)
 }
 
 fn first_difference(left: &Value, right: &Value, place: &str) -> Option<String> {

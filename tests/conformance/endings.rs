@@ -68,3 +68,32 @@ async fn a_namespace_does_not_count_its_deletion_as_a_generation() -> Result {
     let steps = [made(("generation", json!(7))), deleted(), emptied(), seen()];
     same_steps(&steps, 404).await
 }
+
+/// Seen as a table, a namespace in deletion tells of no more than it does otherwise.
+#[tokio::test]
+async fn a_table_of_namespaces_shows_one_that_goes() -> Result {
+    let selected = |request: Request| request.query("labelSelector", "sequence={ns}");
+    let collection = || selected(Request::get(NAMESPACE.collection()));
+    let labelled = |name, mark| {
+        let mut namespace = NAMESPACE.plain(name);
+        namespace["metadata"]["labels"] = json!({"sequence": "{ns}", "mark": mark});
+        Request::post(NAMESPACE.collection(), namespace)
+    };
+    let table = collection()
+        .query("watch", "1")
+        .query("resourceVersion", "{listrv}")
+        .accept("application/json;as=Table;v=v1;g=meta.k8s.io");
+    let steps = [
+        Step::Send(labelled("in-{ns}", "none")),
+        Step::Send(collection()),
+        Step::Watch {
+            request: table,
+            closing: vec![labelled("zz-{ns}", "mark-0")],
+            mark: "mark-0".to_owned(),
+        },
+        deleted(),
+        emptied(),
+        seen(),
+    ];
+    same_steps(&steps, 404).await
+}

@@ -41,7 +41,7 @@ pub(crate) fn json_patch(kind: &Kind, random: &mut Random) -> Value {
         let (pointer, value) = change(&random.pick(changes(kind)));
         match random.below(10) {
             0 => json!({"op": "remove", "path": pointer}),
-            1 => json!({"op": "test", "path": pointer, "value": value}),
+            1 => json!({"op": "test", "path": pointer, "value": without_null_members(value)}),
             2 => json!({"op": "replace", "path": pointer, "value": value}),
             3 => json!({"op": "copy", "from": "/metadata/name", "path": "/metadata/annotations"}),
             4 => json!({"op": "remove", "path": "/metadata/finalizers"}),
@@ -49,6 +49,26 @@ pub(crate) fn json_patch(kind: &Kind, random: &mut Random) -> Value {
         }
     });
     operations.collect()
+}
+
+/// What a real server can compare: a list that holds a null makes it panic, see
+/// `known::a_null_in_a_list_that_a_patch_tests_breaks_the_connection`.
+fn without_null_members(mut value: Value) -> Value {
+    match &mut value {
+        Value::Array(members) => {
+            members.retain(|member| !member.is_null());
+            for member in members {
+                *member = without_null_members(member.take());
+            }
+        }
+        Value::Object(fields) => {
+            for field in fields.values_mut() {
+                *field = without_null_members(field.take());
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+    value
 }
 
 /// A status to write: mostly one that the kind takes.

@@ -474,3 +474,27 @@ known! {
         ])),
     ];
 }
+
+/// What the random sequences do not ask for: the real server has no answer to it. It goes on all the same.
+#[tokio::test]
+async fn a_null_in_a_list_that_a_patch_tests_breaks_the_connection() -> Result {
+    let list = json!({"any": [1, null]});
+    let compare = json!([{"op": "test", "path": "/spec/free", "value": list}]);
+    let steps = [
+        widget(&json!({"colour": "red", "free": list})),
+        Request::json_patch(WIDGET.object("a"), compare),
+        Request::get(WIDGET.object("a")),
+    ]
+    .map(Step::Send);
+    let (real, simulated) = Pair::start().await?.run(&steps).await;
+    let codes = |answers: Vec<Outcome>| -> Vec<u16> {
+        let code = |outcome| match outcome {
+            Outcome::Answered(answer) => answer.code,
+            Outcome::Watched(_) | Outcome::Settled(_) => 0,
+        };
+        answers.into_iter().map(code).collect()
+    };
+    assert_eq!(codes(simulated), [201, 200, 200]);
+    assert_eq!(codes(real), [201, 0, 200], "mended: draw it again");
+    Ok(())
+}

@@ -69,8 +69,14 @@ impl Names {
         });
         if self.settled {
             // A stable sort: the order of one object's events stays.
-            events
-                .sort_by_key(|event| event.pointer("/object/metadata/name").map(Value::to_string));
+            events.sort_by_key(|event| {
+                let places = [
+                    "/object/metadata/name",
+                    "/object/rows/0/object/metadata/name",
+                ];
+                let name = places.iter().find_map(|place| event.pointer(place));
+                name.map(Value::to_string)
+            });
         }
         for event in &mut events {
             if event["type"] == "BOOKMARK" {

@@ -205,11 +205,7 @@ async fn replay(campaign: &Campaign) -> Result {
 
 /// Differences of one sort have most likely one cause.
 fn sort(step: &Step, difference: &Difference) -> String {
-    let method = match step {
-        Step::Send(request) => request.method,
-        Step::Watch { .. } => "watch",
-        Step::Settle(_) => "settle",
-    };
+    let method = step.verb();
     let (real, simulated) = (&difference.real["code"], &difference.simulated["code"]);
     format!("{method} {} {real}/{simulated}", difference.place)
 }

@@ -149,6 +149,17 @@ pub(crate) enum Step {
     Settle(Vec<String>),
 }
 
+impl Step {
+    /// The method of its request, or in a word what it does.
+    pub(crate) fn verb(&self) -> &'static str {
+        match self {
+            Self::Send(request) => request.method,
+            Self::Watch { .. } => "watch",
+            Self::Settle(_) => "settle",
+        }
+    }
+}
+
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,7 +1,9 @@
 //! A difference, told as the shortest sequence that shows it.
 
+use serde_json::Value;
+
 use crate::{
-    compare::Difference,
+    compare::{Difference, is_unmarked},
     request::{Body, Request, Step},
     stage::Pair,
 };
@@ -15,6 +17,7 @@ pub(crate) async fn shrink(
     steps: &[Step],
     difference: Difference,
 ) -> (Vec<Step>, Difference) {
+    let sort = sort(&steps[difference.step], &difference);
     let mut best = (steps.to_vec(), difference);
     let mut tries = 0;
     let mut changed = true;
@@ -32,7 +35,9 @@ pub(crate) async fn shrink(
                     return best;
                 }
                 tries += 1;
-                if let Some(found) = pair.compare(&candidate).await.difference {
+                let found = pair.compare(&candidate).await.difference;
+                let same = |found: &Difference| sort == self::sort(&candidate[found.step], found);
+                if let Some(found) = found.filter(same) {
                     best = (candidate, found);
                     (changed, shrunk) = (true, true);
                     break;
@@ -44,6 +49,19 @@ pub(crate) async fn shrink(
         }
     }
     best
+}
+
+/// What must stay the same for it to be the same story: what was asked for, which part of the answer differs, its code, and
+/// whether a watch lost the request that ends it.
+fn sort(step: &Step, difference: &Difference) -> (&'static str, String, [Value; 2], bool) {
+    let part = difference.place.split('/').nth(1).unwrap_or_default();
+    let codes = [&difference.real, &difference.simulated].map(|answer| answer["code"].clone());
+    (
+        step.verb(),
+        part.to_owned(),
+        codes,
+        is_unmarked(&difference.real),
+    )
 }
 
 /// The sequence without step `index`, and with that step made simpler in each way there is.
