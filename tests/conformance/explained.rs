@@ -248,9 +248,13 @@ fn level_endings(answer: &mut Value) {
     // They come object by object: controllers act in between.
     let mut last = Value::Null;
     events.retain(|event| {
-        let repeated = event["type"] == "MODIFIED" && event["object"] == last;
-        last = event["object"].clone();
-        !repeated
+        let object = &event["object"];
+        let ends = [object, &object["rows"][0]["object"]]
+            .iter()
+            .any(|object| object["metadata"]["deletionTimestamp"].is_string());
+        let repeated = event["type"] == "MODIFIED" && *object == last;
+        last = object.clone();
+        !(repeated && ends)
     });
 }
 

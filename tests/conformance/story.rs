@@ -17,7 +17,7 @@ pub(crate) async fn shrink(
     steps: &[Step],
     difference: Difference,
 ) -> (Vec<Step>, Difference) {
-    let sort = sort(&steps[difference.step], &difference);
+    let story = what_it_is_about(&steps[difference.step], &difference);
     let mut best = (steps.to_vec(), difference);
     let mut tries = 0;
     let mut changed = true;
@@ -36,7 +36,8 @@ pub(crate) async fn shrink(
                 }
                 tries += 1;
                 let found = pair.compare(&candidate).await.difference;
-                let same = |found: &Difference| sort == self::sort(&candidate[found.step], found);
+                let same =
+                    |found: &Difference| story == what_it_is_about(&candidate[found.step], found);
                 if let Some(found) = found.filter(same) {
                     best = (candidate, found);
                     (changed, shrunk) = (true, true);
@@ -53,7 +54,10 @@ pub(crate) async fn shrink(
 
 /// What must stay the same for it to be the same story: what was asked for, which part of the answer differs, its code, and
 /// whether a watch lost the request that ends it.
-fn sort(step: &Step, difference: &Difference) -> (&'static str, String, [Value; 2], bool) {
+fn what_it_is_about(
+    step: &Step,
+    difference: &Difference,
+) -> (&'static str, String, [Value; 2], bool) {
     let part = difference.place.split('/').nth(1).unwrap_or_default();
     let codes = [&difference.real, &difference.simulated].map(|answer| answer["code"].clone());
     (

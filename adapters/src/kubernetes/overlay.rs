@@ -3,16 +3,18 @@
 //!
 //! An entry is dropped when the cache holds the object at that version or a newer one, when its watch has
 //! passed that version without the object (it was deleted since), and when a list that began after the write
-//! does not reach it, or shows what was deleted (a restored etcd). After [`LONGEST_WAIT`] the object is read live once instead.
+//! does not reach it, or shows what was deleted (a restored etcd). After [`LONGEST_WAIT`] the object is read live once instead;
+//! what was deleted and is still shown is read then although nothing happens.
 
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use remediation_core::children::{Belongs, Child, ChildKey, Children};
+use remediation_core::error::{ApiFailure, Cause, classify};
 use remediation_core::pass::{Call, Outcome};
 use remediation_core::request::{Identity, Request};
 
-use super::cache::{Cache, ObjectName, Source, Watched, named_children, place};
+use super::cache::{Affected, Cache, ObjectName, Source, Watched, named_children, place};
 use super::read::version;
 
 /// How long the watches may take to catch up before an object is read live.
@@ -38,7 +40,8 @@ struct Writes {
 
 #[derive(Debug)]
 struct Deleted {
-    watched: Watched,
+    /// How to read it live.
+    read: Call,
     /// How many lists had begun by then.
     after_list: u64,
     at: Timestamp,
@@ -72,9 +75,11 @@ impl Overlay {
     }
 
     /// A list that began at `began` ended at this version. What it does not reach, though it was written
-    /// before, is no longer true; and what was deleted before it shows as it is: deleted, or there again.
-    pub fn listed(&mut self, source: &Source, began: u64, list_version: u64) {
+    /// before, is no longer true; and what was deleted before it shows as it is: deleted, or there again. Returns the
+    /// requests of which that changes what is known.
+    pub fn listed(&mut self, source: &Source, began: u64, list_version: u64) -> Affected {
         let stale = |after_list: u64, version: u64| after_list < began && version > list_version;
+        let mut affected = Affected::new();
         for (name, writes) in &mut self.of {
             if source
                 .namespace
@@ -83,8 +88,10 @@ impl Overlay {
             {
                 continue;
             }
-            let told =
-                |deleted: &Deleted| deleted.watched == source.watched && deleted.after_list < began;
+            let before = writes.count();
+            let told = |deleted: &Deleted| {
+                deleted.watched() == source.watched && deleted.after_list < began
+            };
             writes.deleted.retain(|_, deleted| !told(deleted));
             match source.watched {
                 Watched::Request => {
@@ -102,15 +109,19 @@ impl Overlay {
                         .retain(|key, w| key.kind != kind || !stale(w.after_list, w.version));
                 }
             }
+            if writes.count() != before {
+                affected.insert(name.clone());
+            }
         }
+        affected
     }
 
     /// Takes note of what a call brought: an object that we wrote or read live, or its end.
     pub fn learn(&mut self, request: &Identity, call: &Call, outcome: &Outcome, now: Timestamp) {
         let name = ObjectName::new(&*request.namespace, &*request.name);
         let after_list = self.lists;
-        let deleted = |watched| Deleted {
-            watched,
+        let deleted = |read| Deleted {
+            read,
             after_list,
             at: now,
         };
@@ -124,6 +135,7 @@ impl Overlay {
         match (outcome, call) {
             (Outcome::Request(seen), _) => {
                 if seen.identity.uid == request.uid {
+                    writes.deleted.remove(&request.uid);
                     writes.request = Some(Written {
                         version: version(&seen.resource_version),
                         object: (**seen).clone(),
@@ -133,6 +145,7 @@ impl Overlay {
                 }
             }
             (Outcome::Child(seen), _) => {
+                writes.deleted.remove(&seen.uid);
                 // A NotificationRequest is not watched: nothing would ever catch up with it.
                 let watched = remediation_core::kind::ChildKind::OWNED.contains(&seen.key.kind);
                 if watched && seen.belongs(request) == Belongs::Ours {
@@ -147,20 +160,21 @@ impl Overlay {
             }
             (Outcome::Deleted, Call::DeleteChild(gone)) => {
                 writes.children.remove(&gone.key);
-                let watched = Watched::Child(gone.key.kind);
-                writes.deleted.insert(gone.uid.clone(), deleted(watched));
+                let read = Call::Read(gone.key.clone());
+                writes.deleted.insert(gone.uid.clone(), deleted(read));
             }
             (Outcome::Deleted, Call::DeleteRequest { .. }) => {
                 let uid = request.uid.clone();
-                writes.deleted.insert(uid, deleted(Watched::Request));
+                writes.deleted.insert(uid, deleted(Call::ReadRequest));
             }
-            (Outcome::Failed(failure), Call::Read(key)) if failure.code == 404 => {
+            (Outcome::Failed(failure), Call::Read(key)) if is_gone(failure) => {
                 writes.children.remove(key);
+                writes.still_deleted(call, now);
             }
-            (Outcome::Failed(failure), Call::ReadRequest) if failure.code == 404 => {
+            (Outcome::Failed(failure), Call::ReadRequest) if is_gone(failure) => {
                 writes.request = None;
                 let uid = request.uid.clone();
-                writes.deleted.insert(uid, deleted(Watched::Request));
+                writes.deleted.insert(uid, deleted(Call::ReadRequest));
             }
             (Outcome::Deleted | Outcome::Failed(_), _) => {}
         }
@@ -175,6 +189,7 @@ impl Overlay {
         let Some(writes) = self.of.get_mut(name) else {
             return;
         };
+        writes.still_deleted(call, now);
         match call {
             Call::Read(key) => {
                 if let Some(written) = writes.children.get_mut(key) {
@@ -192,6 +207,14 @@ impl Overlay {
             | Call::DeleteChild(_)
             | Call::DeleteRequest { .. } => {}
         }
+    }
+
+    /// When a request is to be looked at again, though nothing happens: what was deleted and is still shown is read then.
+    #[must_use]
+    pub fn look_again(&self, name: &ObjectName) -> Option<Timestamp> {
+        let deleted = self.of.get(name)?.deleted.values();
+        let first = deleted.map(|deleted| deleted.at).min()?;
+        Some(first.saturating_add(LONGEST_WAIT).unwrap_or(first))
     }
 
     /// The request is gone, and all that was written with it.
@@ -248,7 +271,20 @@ impl Overlay {
 
 impl Writes {
     fn is_empty(&self) -> bool {
-        self.request.is_none() && self.children.is_empty() && self.deleted.is_empty()
+        self.count() == 0
+    }
+
+    fn count(&self) -> usize {
+        usize::from(self.request.is_some()) + self.children.len() + self.deleted.len()
+    }
+
+    /// What this call reads counts as deleted for as long again, if it did.
+    fn still_deleted(&mut self, read: &Call, now: Timestamp) {
+        for deleted in self.deleted.values_mut() {
+            if deleted.read == *read {
+                deleted.at = now;
+            }
+        }
     }
 
     /// Drops what the watches have caught up with.
@@ -264,8 +300,15 @@ impl Writes {
                 None => !cache.has_reached(Watched::Child(key.kind), name, written.version),
             },
         );
-        self.deleted
-            .retain(|_, deleted| !is_overdue(deleted.at, now));
+        self.deleted.retain(|uid, deleted| {
+            let shown = match &deleted.read {
+                Call::Read(key) => cache
+                    .child(&place(&name.namespace, key))
+                    .is_some_and(|child| child.uid == *uid && !child.deleting),
+                _ => cache.request(name).is_some_and(|request| !request.deleting),
+            };
+            shown || !is_overdue(deleted.at, now)
+        });
     }
 
     fn overdue(&self, now: Timestamp) -> Vec<Call> {
@@ -279,8 +322,33 @@ impl Writes {
             .iter()
             .filter(|(_, w)| is_overdue(w.at, now))
             .map(|(key, _)| Call::Read(key.clone()));
-        request.chain(children).collect()
+        let deleted = self
+            .deleted
+            .values()
+            .filter(|deleted| is_overdue(deleted.at, now))
+            .map(|deleted| deleted.read.clone());
+        let mut reads: Vec<Call> = Vec::new();
+        for read in request.chain(children).chain(deleted) {
+            if !reads.contains(&read) {
+                reads.push(read);
+            }
+        }
+        reads
     }
+}
+
+impl Deleted {
+    fn watched(&self) -> Watched {
+        match &self.read {
+            Call::Read(key) => Watched::Child(key.kind),
+            _ => Watched::Request,
+        }
+    }
+}
+
+/// Whether the API server says that the object is not there; a kind that it does not know says nothing of it.
+fn is_gone(failure: &ApiFailure) -> bool {
+    classify(failure) == Cause::NotFound
 }
 
 fn is_overdue(at: Timestamp, now: Timestamp) -> bool {

@@ -176,47 +176,125 @@ fn after_ten_seconds_it_is_read_live_once() {
         [Call::ReadRequest, Call::Read(key.clone())]
     );
     let who = request("0", Phase::Pending).identity;
-    let gone = Outcome::Failed(ApiFailure {
-        code: 404,
-        reason: "NotFound".into(),
-        ..ApiFailure::default()
-    });
-    world.overlay.learn(&who, &Call::Read(key), &gone, at(10));
+    world
+        .overlay
+        .learn(&who, &Call::Read(key), &not_found(), at(10));
     let live = Outcome::Request(Box::new(request("12", Phase::Processing)));
     world.overlay.learn(&who, &Call::ReadRequest, &live, at(10));
     let view = world.view(11);
     assert!(view.overdue.is_empty() && view.children.seen.is_empty());
 }
 
-#[test]
-fn what_we_deleted_counts_as_being_deleted_until_the_watch_says_so() {
-    let mut world = World::new();
-    world
-        .cache
-        .child_seen(&source(Watched::Child(RP)), "shop", child("20"));
-    let who = request("0", Phase::Pending).identity;
-    let delete = Call::DeleteChild(remediation_core::action::Precondition {
+fn delete_child() -> Call {
+    Call::DeleteChild(remediation_core::action::Precondition {
         key: child("20").key,
         uid: "c-1".into(),
         resource_version: "20".into(),
-    });
-    world.overlay.learn(&who, &delete, &Outcome::Deleted, at(0));
-    assert!(
-        world
-            .view(1)
-            .children
-            .at(&child("20").key)
-            .unwrap()
-            .deleting
+    })
+}
+
+fn delete_request() -> Call {
+    Call::DeleteRequest {
+        resource_version: "10".into(),
+    }
+}
+
+/// A request and its child that are shown, and that we deleted at 0, after one list.
+fn both_deleted() -> World {
+    let mut world = World::new();
+    world.overlay.begin_list();
+    let children = source(Watched::Child(RP));
+    world.cache.child_seen(&children, "shop", child("20"));
+    let who = request("0", Phase::Pending).identity;
+    for call in [delete_request(), delete_child()] {
+        world.overlay.learn(&who, &call, &Outcome::Deleted, at(0));
+    }
+    world
+}
+
+/// Whether the request and its child count as being deleted.
+fn deleting(world: &mut World, seconds: i64) -> [bool; 2] {
+    let view = world.view(seconds);
+    let child = view.children.at(&child("20").key).unwrap();
+    [view.request.deleting, child.deleting]
+}
+
+#[test]
+fn what_we_deleted_counts_as_being_deleted_until_a_live_read_shows_it() {
+    let mut world = both_deleted();
+    let (who, name) = (
+        request("0", Phase::Pending).identity,
+        ObjectName::new("shop", "web"),
     );
-    assert!(
-        !world
-            .view(11)
-            .children
-            .at(&child("20").key)
-            .unwrap()
-            .deleting
-    );
+    assert_eq!(world.overlay.look_again(&name), Some(at(10)));
+    assert_eq!(deleting(&mut world, 9), [true, true]);
+    assert_eq!(world.view(9).overdue, []);
+    let reads = [Call::Read(child("20").key), Call::ReadRequest];
+    let asked = |world: &mut World, seconds| {
+        let mut asked = world.view(seconds).overdue;
+        asked.sort_by_key(|call| *call == Call::ReadRequest);
+        asked
+    };
+    assert_eq!(asked(&mut world, 10), reads);
+    for read in &reads {
+        world.overlay.learn(&who, read, &not_found(), at(10));
+    }
+    assert_eq!(deleting(&mut world, 19), [true, true]);
+    assert_eq!(world.overlay.look_again(&name), Some(at(20)));
+    for read in &reads {
+        world.overlay.learn(&who, read, &failed(503), at(20));
+        world.overlay.prolong(&name, read, at(20));
+    }
+    assert_eq!(asked(&mut world, 29), []);
+    assert_eq!(asked(&mut world, 30), reads);
+    let live = [
+        Outcome::Child(Box::new(child("20"))),
+        Outcome::Request(Box::new(request("10", Phase::Pending))),
+    ];
+    for (read, live) in reads.iter().zip(&live) {
+        world.overlay.learn(&who, read, live, at(30));
+    }
+    assert_eq!(deleting(&mut world, 31), [false, false]);
+    assert_eq!(world.overlay.look_again(&name), None);
+}
+
+#[test]
+fn what_we_deleted_is_not_read_once_the_watch_shows_it() {
+    let mut gone = both_deleted();
+    let children = source(Watched::Child(RP));
+    let place = place("shop", &child("20").key);
+    gone.cache.child_gone(&children, &place, 30);
+    let mut going = both_deleted();
+    let mut marked = child("30");
+    marked.deleting = true;
+    going.cache.child_seen(&children, "shop", marked);
+    let mut another = both_deleted();
+    let mut anew = child("30");
+    anew.uid = "c-2".into();
+    another.cache.child_seen(&children, "shop", anew);
+    for world in [&mut gone, &mut going, &mut another] {
+        assert_eq!(world.view(11).overdue, [Call::ReadRequest]);
+    }
+    let mut marked = request("30", Phase::Pending);
+    marked.deleting = true;
+    gone.cache.request_seen(&source(Watched::Request), marked);
+    assert_eq!(gone.view(11).overdue, []);
+    assert!(gone.overlay.of.is_empty(), "nothing is kept");
+}
+
+#[test]
+fn a_kind_that_is_not_served_says_nothing_of_its_objects() {
+    let mut world = World::new();
+    world.wrote_request("12", Phase::Processing);
+    world.wrote_child("20");
+    let who = request("0", Phase::Pending).identity;
+    for read in [Call::ReadRequest, Call::Read(child("20").key)] {
+        world.overlay.learn(&who, &read, &failed(404), at(1));
+    }
+    let view = world.view(1);
+    assert!(!view.request.deleting);
+    assert_eq!(view.request.status.known_phase(), Some(Phase::Processing));
+    assert_eq!(view.children.seen.len(), 1);
 }
 
 #[test]
@@ -302,6 +380,14 @@ fn a_list_that_reaches_the_write_or_is_of_another_namespace_does_not_undo_it() {
     assert!(world.view(1).children.seen.is_empty());
 }
 
+fn not_found() -> Outcome {
+    Outcome::Failed(ApiFailure {
+        code: 404,
+        reason: "NotFound".into(),
+        ..ApiFailure::default()
+    })
+}
+
 fn failed(code: u16) -> Outcome {
     Outcome::Failed(ApiFailure {
         code,
@@ -335,10 +421,10 @@ fn a_live_read_that_fails_undoes_nothing_and_is_tried_again_ten_seconds_later() 
 #[test]
 fn a_request_that_we_deleted_or_did_not_find_counts_as_being_deleted() {
     let who = request("0", Phase::Pending).identity;
-    let delete = Call::DeleteRequest {
-        resource_version: "10".into(),
-    };
-    for (call, outcome) in [(delete, Outcome::Deleted), (Call::ReadRequest, failed(404))] {
+    for (call, outcome) in [
+        (delete_request(), Outcome::Deleted),
+        (Call::ReadRequest, not_found()),
+    ] {
         let mut world = World::new();
         world.wrote_request("12", Phase::Processing);
         assert!(!world.view(0).request.deleting);
@@ -358,33 +444,19 @@ fn a_request_that_we_deleted_or_did_not_find_counts_as_being_deleted() {
 
 #[test]
 fn what_we_deleted_and_a_later_list_shows_is_there_again() {
-    let who = request("0", Phase::Pending).identity;
-    let delete = Call::DeleteRequest {
-        resource_version: "10".into(),
-    };
-    let gone = Call::DeleteChild(remediation_core::action::Precondition {
-        key: child("20").key,
-        uid: "c-1".into(),
-        resource_version: "20".into(),
-    });
     let (requests, children) = (source(Watched::Request), source(Watched::Child(RP)));
-    let mut world = World::new();
-    world.cache.child_seen(&children, "shop", child("20"));
-    let before = world.overlay.begin_list();
-    for call in [&delete, &gone] {
-        world.overlay.learn(&who, call, &Outcome::Deleted, at(0));
+    let mut world = both_deleted();
+    let before = 1;
+    let name = ObjectName::new("shop", "web");
+    for source in [&requests, &children] {
+        assert!(world.overlay.listed(source, before, 9).is_empty());
     }
-    let deleting = |world: &mut World| {
-        let view = world.view(1);
-        let child = view.children.at(&child("20").key).unwrap();
-        [view.request.deleting, child.deleting]
-    };
-    world.overlay.listed(&requests, before, 9);
-    world.overlay.listed(&children, before, 9);
-    assert_eq!(deleting(&mut world), [true, true], "they began before");
+    assert_eq!(deleting(&mut world, 1), [true, true], "they began before");
     let after = world.overlay.begin_list();
-    world.overlay.listed(&children, after, 9);
-    assert_eq!(deleting(&mut world), [true, false], "etcd was restored");
-    world.overlay.listed(&requests, after, 9);
-    assert_eq!(deleting(&mut world), [false, false]);
+    let affected = world.overlay.listed(&children, after, 9);
+    assert_eq!(affected, Affected::from([name.clone()]), "it is looked at");
+    assert_eq!(deleting(&mut world, 1), [true, false], "etcd was restored");
+    let affected = world.overlay.listed(&requests, after, 9);
+    assert_eq!(affected, Affected::from([name]));
+    assert_eq!(deleting(&mut world, 1), [false, false]);
 }

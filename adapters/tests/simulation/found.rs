@@ -333,6 +333,20 @@ fn a_request_that_comes_back_with_a_restored_etcd_is_looked_at_although_we_had_d
         ended += report.lifecycles;
     }
     assert!(ended > 0);
+    // To the very version that was seen last, and by a second loss within a minute, after which not everything is looked at.
+    let cut = Trouble::Cut {
+        at_ms: 4_500,
+        compact: false,
+    };
+    for at_ms in (8_000..9_500).step_by(50) {
+        let restored = Trouble::Restore {
+            saved_ms: 5_500,
+            at_ms,
+        };
+        plan.troubles = vec![cut.clone(), unseen.clone(), restored];
+        let report = run(&plan, &Options::default());
+        assert_eq!(report.broken, [], "L5, restored after {at_ms} ms");
+    }
 }
 
 #[test]
@@ -346,4 +360,21 @@ fn a_straggler_of_a_suspended_request_stays_until_it_is_resumed() {
     };
     let (_, report) = with("one step", left());
     assert_eq!(report.ends["r0"].deleted.get("AIAnalysis"), None, "L14");
+}
+
+#[test]
+fn a_hand_that_leaves_out_initializing_leaves_out_the_check_of_what_is_asked_for() {
+    let mut plan = life("one step").plan;
+    plan.requests[0].spec.targeting_data = None;
+    let lists = [4, 5].map(|nth| Trouble::Call {
+        stream: Stream::List,
+        nth,
+        fault: CallFault::AppliedSilent,
+    });
+    let phase = Deed::EditPhase("Processing".to_owned());
+    plan.troubles = vec![person(When::At(500), phase)];
+    plan.troubles.extend(lists);
+    let report = run(&plan, &Options::default());
+    assert_eq!(report.broken, [], "S26");
+    assert_eq!(report.ends["r0"].phase, "Completed");
 }

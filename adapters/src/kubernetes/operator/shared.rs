@@ -184,6 +184,11 @@ impl Shared {
         Beginning::Pass(Box::new(pass), Recoveries(store.recoveries))
     }
 
+    /// When a request is to be looked at again although nothing happens to it.
+    pub(super) fn look_again(&self, name: &ObjectName) -> Option<Timestamp> {
+        self.store().overlay.look_again(name)
+    }
+
     /// Keeps what a pass is to remember.
     pub(super) fn finish(&self, name: &ObjectName, pass: Pass, began: &Recoveries, now: Timestamp) {
         let (request, _, mut memory) = pass.into_parts();

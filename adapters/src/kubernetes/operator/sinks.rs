@@ -61,8 +61,9 @@ impl Sink<RequestWire> for RequestSink {
 
     fn listed(&self, requests: Vec<Request>, version: u64, began: u64) {
         self.shared.apply(|store| {
-            store.overlay.listed(&self.source, began, version);
-            store.cache.requests_listed(&self.source, requests, version)
+            let mut affected = store.overlay.listed(&self.source, began, version);
+            affected.extend(store.cache.requests_listed(&self.source, requests, version));
+            affected
         });
         self.shared.is_listed(&self.source);
     }
@@ -111,10 +112,10 @@ impl Sink<ChildWire> for ChildSink {
 
     fn listed(&self, children: Vec<(String, Child)>, version: u64, began: u64) {
         self.shared.apply(|store| {
-            store.overlay.listed(&self.source, began, version);
-            store
-                .cache
-                .children_listed(&self.source, self.kind, children, version)
+            let mut affected = store.overlay.listed(&self.source, began, version);
+            let cache = &mut store.cache;
+            affected.extend(cache.children_listed(&self.source, self.kind, children, version));
+            affected
         });
         self.shared.is_listed(&self.source);
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use remediation_core::error::backoff;
+use remediation_core::error::{Cause, backoff, classify};
 use remediation_core::pass::Outcome;
 use remediation_core::request::Identity;
 use tokio::sync::watch;
@@ -192,7 +192,7 @@ async fn pass(shared: &Shared, executor: &Executor, name: &ObjectName) -> Option
             let now = shared.clock.now();
             shared.finish(name, *pass, &recoveries, now);
             match end {
-                End::Done(wake) => wake,
+                End::Done(wake) => [wake, shared.look_again(name)].into_iter().flatten().min(),
                 // Either all work is about to end, or a late renewal opens the gate again.
                 End::NotLeading => Some(now.saturating_add(GATE_RETRY).unwrap_or(now)),
             }
@@ -210,7 +210,7 @@ async fn read_live(
 ) {
     match executor.make(request, read).await {
         Outcome::Child(_) | Outcome::Request(_) | Outcome::Deleted => {}
-        Outcome::Failed(failure) if failure.code == 404 => {}
+        Outcome::Failed(failure) if classify(&failure) == Cause::NotFound => {}
         Outcome::Failed(_) => {
             let now = shared.clock.now();
             shared.store().overlay.prolong(name, read, now);

@@ -17,6 +17,8 @@ const LARGEST_NOTIFICATION: usize = 8 * 1024;
 const LONGEST_BODY: usize = 4096;
 /// A stored time that lies further ahead than this is rewritten.
 const AHEAD: SignedDuration = SignedDuration::from_secs(5);
+/// How long a process waits for an answer.
+const CALL: SignedDuration = SignedDuration::from_secs(10);
 
 pub(super) struct Creation<'a> {
     pub(super) object: &'a Value,
@@ -184,12 +186,12 @@ impl Creation<'_> {
         }
     }
 
-    /// Whether it was asked for before the failure was recorded: nothing can stop it any more, and it is to be disarmed where it
-    /// is read ("When a success may be told" in docs/child-contract.md).
+    /// Whether a process that waits for it no longer had asked for it before the failure was recorded: nothing can stop it any more, and
+    /// it is to be disarmed where it is read ("When a success may be told" in docs/child-contract.md).
     fn was_under_way(&self) -> bool {
-        self.request
-            .failed
-            .is_some_and(|failed| self.earliest < failed)
+        let given_up = self.at.duration_since(self.earliest) >= CALL;
+        let failed = self.request.failed;
+        given_up && failed.is_some_and(|failed| self.earliest < failed)
     }
 
     fn check_escalation(&self, spec: &Value, status: Status<'_>, found: &mut Findings<'_>) {
@@ -233,7 +235,9 @@ impl Creation<'_> {
         let spec = self.object.get("spec")?;
         let asked = at(&self.request.image, &["spec", "targetingData"]);
         let takes_data = self.kind != ChildKind::KubernetesExecution;
-        if takes_data && spec.get("targetingData") != asked {
+        // A hand that writes a later phase leaves out Initializing, where a request that asks for nothing ends.
+        let unasked = asked.is_none() && self.request.edited;
+        if takes_data && !unasked && spec.get("targetingData") != asked {
             return Some("spec.targetingData is not that of the request".to_owned());
         }
         match self.kind {
@@ -285,6 +289,9 @@ impl Creation<'_> {
     fn rewritten_start(&self, status: Status<'_>) -> Option<(Timestamp, Timestamp)> {
         let (skew, lag) = (self.expectations.skew, self.expectations.lag);
         let start = status.time("startTime")?;
+        if skew.is_zero() && !self.request.set_by_hand.contains(&start) {
+            return None;
+        }
         let ahead = start.moment().duration_since(self.at) + skew + lag > AHEAD;
         let length = status.overall_deadline()?.since(start);
         let end = |now: Timestamp| Time::at(now).plus(length).moment();

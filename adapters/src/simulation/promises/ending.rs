@@ -5,7 +5,7 @@ use remediation_core::kind::ChildKind;
 
 use super::read::{self, Status, list};
 use super::state::{Child, Request};
-use super::touch::is_straggler;
+use super::touch::{is_straggler, last_place};
 use super::{Ending, Findings, Promise, Promises, Violation};
 
 /// How much later than due counts as late.
@@ -44,8 +44,13 @@ impl Promises {
             self.end_active(request, ending, &due, found);
         }
         // Nothing is swept while it is suspended; an end ignores that.
-        let pauses = request.suspended.is_some() && request.ended.is_none();
-        for child in self.children_of(request).filter(|_| !pauses) {
+        let pauses = request.suspended.filter(|_| request.ended.is_none());
+        let waits = |child: &Child| {
+            let left = last_place(child.kind).and_then(|last| request.left[last]);
+            let late = left.max(Some(child.created));
+            pauses.is_some_and(|since| late.is_some_and(|late| late + LATE > since))
+        };
+        for child in self.children_of(request).filter(|child| !waits(child)) {
             let stays = child.gone.is_none() && child.deleting.is_none();
             let unnamed = !status.names(read::uid(&child.image));
             if stays

@@ -28,7 +28,7 @@ pub(super) fn check(write: &StatusWrite<'_>, found: &mut Findings<'_>) {
         return check_end(before, after, found);
     }
     check_taken_away(write, found);
-    check_failure(before, after, found);
+    check_failure(write, found);
     let Some(entries) = new_entries(before, after) else {
         return found.breaks(
             Promise::S35,
@@ -157,7 +157,8 @@ fn check_taken_away(write: &StatusWrite<'_>, found: &mut Findings<'_>) {
     }
 }
 
-fn check_failure(before: Status<'_>, after: Status<'_>, found: &mut Findings<'_>) {
+fn check_failure(write: &StatusWrite<'_>, found: &mut Findings<'_>) {
+    let (before, after) = (write.before, write.after);
     if !before.has_failed() {
         return;
     }
@@ -167,7 +168,9 @@ fn check_failure(before: Status<'_>, after: Status<'_>, found: &mut Findings<'_>
             found.breaks(Promise::S11, change(field, before, after));
         }
     }
-    if after.phase() == "Completed" && before.phase() != "Completed" {
+    // A hand may have written the word, and it stays; that it ended so is never recorded.
+    let ends = after.has_ended() && write.request.end.is_none();
+    if after.phase() == "Completed" && (before.phase() != "Completed" || ends) {
         found.breaks(
             Promise::S11,
             "it was completed although its failure was recorded",

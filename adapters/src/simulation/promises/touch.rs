@@ -48,10 +48,10 @@ pub(super) fn check_child(
     }
     let status = request.status();
     let named = status.names(uid);
-    // As may one that was decided before a hand took the end away.
+    // The sweep may have been decided before a hand took the end away.
     let had_ended = request
         .reopened
-        .is_some_and(|reopened| at <= reopened + expectations.lag);
+        .is_some_and(|reopened| child.created <= reopened && at <= reopened + expectations.lag);
     if deletes && named {
         found.breaks(
             Promise::S14,
@@ -76,15 +76,22 @@ pub(super) fn check_child(
 
 /// Whether a child is too late: its phase is over, or the whole remediation.
 pub(super) fn is_straggler(child: &Child, status: Status<'_>) -> bool {
-    let last = match child.kind {
-        ChildKind::RemediationProcessing => read::PROCESSING,
-        ChildKind::AIAnalysis => read::ANALYZING,
-        ChildKind::WorkflowExecution | ChildKind::KubernetesExecution => read::EXECUTING,
-        ChildKind::NotificationRequest => return false,
+    let Some(last) = last_place(child.kind) else {
+        return false;
     };
     // The word Completed alone is a hand's, and says nothing of where the remediation is.
     let past = |place: usize| place > last && place < read::COMPLETED;
     status.has_ended() || status.place().is_some_and(past)
+}
+
+/// The last place in which a child of this kind is wanted.
+pub(super) fn last_place(kind: ChildKind) -> Option<usize> {
+    match kind {
+        ChildKind::RemediationProcessing => Some(read::PROCESSING),
+        ChildKind::AIAnalysis => Some(read::ANALYZING),
+        ChildKind::WorkflowExecution | ChildKind::KubernetesExecution => Some(read::EXECUTING),
+        ChildKind::NotificationRequest => None,
+    }
 }
 
 /// Whether it stands where one of our children would: the name of a request, a dash, and what follows.

@@ -14,6 +14,8 @@ use crate::simulation::promises::{Ending, Expectations, Promise, Refused, Violat
 
 /// How long an operator believes a watch on which nothing comes, and reconnects.
 const SILENCE: i64 = 165_000;
+/// An expired request that is still there so long after is one that nobody looks at.
+const LONG: SignedDuration = SignedDuration::from_secs(60);
 
 /// How much a plan's history may differ from a faultless one.
 pub(super) fn expectations(plan: &Plan) -> Expectations {
@@ -135,6 +137,7 @@ pub(super) fn unjudged(
         }
     }
     let ending = ending(plan, now);
+    let skew = expectations(plan).skew;
     for request in left {
         let name = request["metadata"]["name"].as_str().unwrap_or_default();
         let ended = request["status"]["completionTime"].is_string();
@@ -143,6 +146,11 @@ pub(super) fn unjudged(
             let phase = &request["status"]["phase"];
             let story = format!("it never ended: its phase is still {phase}");
             violation(Promise::L2, name, story);
+        }
+        // Otherwise the history shows it.
+        if restored && has_expired(request, now, skew) && !ending.refused.deletions {
+            let story = "the request has expired and is still there".to_owned();
+            violation(Promise::L5, name, story);
         }
     }
     let panics = counted.categories.get("Panic").copied().unwrap_or(0);
@@ -155,6 +163,15 @@ pub(super) fn unjudged(
         violation(Promise::S31, "", format!("{panics} passes panicked"));
     }
     broken
+}
+
+/// Whether it should have been deleted long ago, and nobody has begun to.
+fn has_expired(request: &Value, now: Timestamp, skew: SignedDuration) -> bool {
+    let expiry = request["status"]["expiryTime"].as_str();
+    request["metadata"]["deletionTimestamp"].is_null()
+        && expiry
+            .and_then(|expiry| expiry.parse::<Timestamp>().ok())
+            .is_some_and(|expiry| now.duration_since(expiry) > LONG + skew)
 }
 
 /// Whether its deadline lies ahead: where a clock leaps while a request is suspended, the pause and with it every deadline

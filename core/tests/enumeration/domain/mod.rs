@@ -187,7 +187,7 @@ impl Case {
 
     /// Whether the other has the same objects beside the request. An axis that is not named here counts as one that makes them.
     pub(crate) fn has_children_of(&self, other: &Self) -> bool {
-        let beside = |case: &Self| Self {
+        let beside = Self {
             phase: self.phase,
             deleting: self.deleting,
             suspended: self.suspended,
@@ -205,9 +205,9 @@ impl Case {
             written: self.written,
             shown: self.shown,
             transitions: self.transitions,
-            ..*case
+            ..*other
         };
-        beside(self) == beside(other)
+        *self == beside
     }
 
     /// An ordinary remediation in this phase: what came before is completed and named, what comes later is absent.
