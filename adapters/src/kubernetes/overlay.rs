@@ -132,6 +132,10 @@ impl Overlay {
                 ..Writes::default()
             };
         }
+        if matches!(outcome, Outcome::Request(_) | Outcome::Child(_)) {
+            // What is there under the name may be another by now.
+            writes.still_deleted(call, now);
+        }
         match (outcome, call) {
             (Outcome::Request(seen), _) => {
                 if seen.identity.uid == request.uid {

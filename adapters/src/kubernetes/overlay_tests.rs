@@ -460,3 +460,25 @@ fn what_we_deleted_and_a_later_list_shows_is_there_again() {
     assert_eq!(affected, Affected::from([name]));
     assert_eq!(deleting(&mut world, 1), [false, false]);
 }
+
+#[test]
+fn what_we_deleted_stays_so_where_another_stands_under_its_name() {
+    let mut world = both_deleted();
+    let who = request("0", Phase::Pending).identity;
+    let mut anew = child("30");
+    anew.uid = "c-2".into();
+    let mut again = request("31", Phase::Pending);
+    again.identity.uid = "u-2".into();
+    let live = [
+        (Call::Read(anew.key.clone()), Outcome::Child(Box::new(anew))),
+        (Call::ReadRequest, Outcome::Request(Box::new(again))),
+    ];
+    for (read, live) in &live {
+        world.overlay.learn(&who, read, live, at(10));
+    }
+    let name = ObjectName::new("shop", "web");
+    assert_eq!(world.overlay.look_again(&name), Some(at(20)));
+    let view = world.view(11);
+    assert!(view.request.deleting);
+    assert_eq!(view.overdue, []);
+}

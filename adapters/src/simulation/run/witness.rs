@@ -10,7 +10,7 @@ use remediation_core::names::{self, Occasion};
 use remediation_core::request::Identity;
 use serde_json::Value;
 
-use super::plan::Deed;
+use super::plan::{Deed, Stream};
 use super::reach::Reach;
 use super::template;
 use crate::simulation::api_server::{Commit, CommitObserver, Intercept, RequestInfo};
@@ -139,6 +139,20 @@ impl Witness {
     /// The past was changed: what was promised about it can no longer be judged.
     pub(super) fn history_rewritten(&self) {
         self.locked().promises = None;
+    }
+
+    /// Calls of this stream are not answered any more: there were too many of them.
+    pub(super) fn asks_without_end(&self, stream: Stream, calls: u32) {
+        let known = |broken: &Violation| broken.promise == Promise::S30;
+        if self.locked().broken.iter().any(known) {
+            return;
+        }
+        self.broken(Violation {
+            promise: Promise::S30,
+            object: String::new(),
+            at: self.now(),
+            story: format!("there were {calls} calls of the stream {stream:?}"),
+        });
     }
 
     /// A promise was broken that no committed write shows.
