@@ -15,7 +15,7 @@ use crate::simulation::api_server::{Intercept, Interceptor, Refusal, RequestInfo
 /// Longer than any client waits.
 const NEVER: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Many times what any plan needs: more calls of one stream come from a circle, in which no time need pass.
-const MOST_CALLS: u32 = 50_000;
+const MOST_CALLS: u32 = 300_000;
 
 /// Stands between all clients and the server.
 pub(super) struct Faults {
