@@ -346,21 +346,21 @@ pub(crate) fn fail_unless_completed(
         failing::name_notification(draft.status.to_mut(), Occasion::Success, child);
         return Verdict::Record;
     }
-    let errand = Errand::Read(key.clone());
-    let refusal = view.state.memory.refusal(&errand);
-    let held_up = refusal.map(|r| failing::held_up_until(r, r.first, view.now));
-    if view.children.is_live(&key) || held_up == Some(None) {
+    if view.children.is_live(&key) {
         return Verdict::Fail(failure);
     }
+    let refusal = view.state.memory.refusal(&Errand::Read(key.clone()));
+    let Some(refusal) = refusal.filter(|refusal| !refusal.is_over(view.now)) else {
+        // However long ago the first look was refused: what has come since is seen by another one alone.
+        draft.rule = failure.rule;
+        return Verdict::Read(key);
+    };
+    let Some(due) = failing::held_up_until(refusal, refusal.first, view.now) else {
+        return Verdict::Fail(failure);
+    };
     draft.rule = failure.rule;
-    if draft.may_try(view, &errand) {
-        Verdict::Read(key)
-    } else {
-        if let Some(due) = held_up.flatten() {
-            draft.wake_at(due);
-        }
-        Verdict::Hold
-    }
+    draft.wake_at(due);
+    Verdict::Hold
 }
 
 fn success_key(view: &View<'_>) -> ChildKey {

@@ -5,7 +5,7 @@ use remediation_core::phase::Phase;
 use serde_json::json;
 
 use crate::world::api::{
-    creates, failure, forbidden, invalid, notifies, records, timeout, unavailable,
+    creates, failure, forbidden, invalid, notifies, reads, records, timeout, unavailable,
 };
 use crate::world::children::{NOTIF, RP, WFE};
 use crate::world::{Crash, Fate, Reply, World};
@@ -100,6 +100,24 @@ fn a_crash_between_the_success_notification_and_completed_is_still_a_success() {
         Phase::Completed,
         "people were told so already"
     );
+    assert!(world.notification("escalation").is_none());
+}
+
+#[test]
+fn a_look_for_the_success_that_was_refused_long_ago_is_made_again_before_it_fails() {
+    let mut world = World::until(Phase::Executing);
+    world.crash = Some(Crash {
+        at: 0,
+        fate: Fate::Applied,
+    });
+    world.says(WFE, json!({ "phase": "Completed" }));
+    world.refuse_always(reads, unavailable());
+    world.says(WFE, failed());
+    assert_eq!(world.phase(), Phase::Executing);
+    world.faults.clear();
+    // Its clock stood still, or the process.
+    world.after_secs(60);
+    assert_eq!(world.phase(), Phase::Completed);
     assert!(world.notification("escalation").is_none());
 }
 
