@@ -351,7 +351,7 @@ impl Deleted {
 }
 
 /// Whether the API server says that the object is not there; a kind that it does not know says nothing of it.
-fn is_gone(failure: &ApiFailure) -> bool {
+pub(super) fn is_gone(failure: &ApiFailure) -> bool {
     classify(failure) == Cause::NotFound
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use remediation_core::error::{Cause, backoff, classify};
+use remediation_core::error::backoff;
 use remediation_core::pass::Outcome;
 use remediation_core::request::Identity;
 use tokio::sync::watch;
@@ -15,6 +15,7 @@ use super::shared::{Beginning, Shared};
 use super::{Election, GRACE, TICK};
 use crate::kubernetes::cache::ObjectName;
 use crate::kubernetes::executor::{End, Executor};
+use crate::kubernetes::overlay::is_gone;
 
 /// When a pass that found the gate closed is tried again.
 const GATE_RETRY: SignedDuration = SignedDuration::from_secs(1);
@@ -210,7 +211,7 @@ async fn read_live(
 ) {
     match executor.make(request, read).await {
         Outcome::Child(_) | Outcome::Request(_) | Outcome::Deleted => {}
-        Outcome::Failed(failure) if classify(&failure) == Cause::NotFound => {}
+        Outcome::Failed(failure) if is_gone(&failure) => {}
         Outcome::Failed(_) => {
             let now = shared.clock.now();
             shared.store().overlay.prolong(name, read, now);

@@ -167,18 +167,17 @@ pub(super) fn unjudged(
 
 /// Whether it should have been deleted long ago, and nobody has begun to.
 fn has_expired(request: &Value, now: Timestamp, skew: SignedDuration) -> bool {
-    let expiry = request["status"]["expiryTime"].as_str();
     request["metadata"]["deletionTimestamp"].is_null()
-        && expiry
-            .and_then(|expiry| expiry.parse::<Timestamp>().ok())
+        && status_time(request, "expiryTime")
             .is_some_and(|expiry| now.duration_since(expiry) > LONG + skew)
 }
 
 /// Whether its deadline lies ahead: where a clock leaps while a request is suspended, the pause and with it every deadline
 /// is that much longer (S34), and the run is over before.
 fn is_due_later(request: &Value, now: Timestamp) -> bool {
-    let deadline = request["status"]["nextDeadline"].as_str();
-    deadline
-        .and_then(|deadline| deadline.parse::<Timestamp>().ok())
-        .is_some_and(|deadline| deadline > now)
+    status_time(request, "nextDeadline").is_some_and(|deadline| deadline > now)
+}
+
+fn status_time(request: &Value, field: &str) -> Option<Timestamp> {
+    request["status"][field].as_str()?.parse().ok()
 }
