@@ -378,3 +378,27 @@ fn a_hand_that_leaves_out_initializing_leaves_out_the_check_of_what_is_asked_for
     assert_eq!(report.broken, [], "S26");
     assert_eq!(report.ends["r0"].phase, "Completed");
 }
+
+#[test]
+fn a_workflow_that_lands_late_has_the_deadline_that_stood_when_it_was_asked_for() {
+    let mut plan = life("one step").plan;
+    plan.requests[0].spec.ttl_seconds_after_finished = Some(6);
+    let mut landed = |(call, nth)| {
+        let crash = Trouble::Crash {
+            stream: Stream::Work,
+            nth,
+            in_flight: InFlight::AppliedLate(40_000),
+            down_ms: 100,
+        };
+        plan.troubles = vec![person(When::Call(call), Deed::Suspend(700)), crash];
+        let report = run(&plan, &Options::default());
+        assert_eq!(
+            report.broken,
+            [],
+            "S26, suspended in call {call}, crashed in {nth}"
+        );
+        report.ends["r0"].created.get("WorkflowExecution") == Some(&2)
+    };
+    let points = (0..16).flat_map(|call| (0..10).map(move |nth| (call, nth)));
+    assert!(points.filter(|point| landed(*point)).count() > 0);
+}

@@ -263,25 +263,39 @@ impl Creation<'_> {
 
     /// A workflow's latest moment is the overall deadline, with the pause that is ending as it is created.
     fn wrong_not_after(&self, spec: &Value) -> Option<String> {
-        let status = self.request.status();
-        let recorded = status.overall_deadline()?;
-        let ending = status
-            .time("suspendedSince")
-            .map_or(SignedDuration::ZERO, |since| {
-                (self.at + self.expectations.skew).duration_since(since.moment())
-            });
+        let recorded = self.request.status().overall_deadline()?;
         let Some(not_after) = text(spec, &["notAfter"]).and_then(read::time) else {
             return Some("spec.notAfter is no time".to_owned());
         };
-        let fits = |earliest: Timestamp, latest: Timestamp| {
-            (earliest..=latest + ending).contains(&not_after.moment())
-        };
-        let as_recorded = fits(recorded.moment(), recorded.moment());
-        (!as_recorded
-            && !self
-                .rewritten_start(status)
-                .is_some_and(|(a, b)| fits(a, b)))
-        .then(|| format!("spec.notAfter is {not_after}, the overall deadline is {recorded}"))
+        let right = self.statuses().any(|status| {
+            let Some(deadline) = status.overall_deadline() else {
+                return true;
+            };
+            let ending = status
+                .time("suspendedSince")
+                .map_or(SignedDuration::ZERO, |since| {
+                    (self.at + self.expectations.skew).duration_since(since.moment())
+                });
+            let fits = |earliest: Timestamp, latest: Timestamp| {
+                (earliest..=latest + ending).contains(&not_after.moment())
+            };
+            fits(deadline.moment(), deadline.moment())
+                || self
+                    .rewritten_start(status)
+                    .is_some_and(|(earliest, latest)| fits(earliest, latest))
+        });
+        (!right)
+            .then(|| format!("spec.notAfter is {not_after}, the overall deadline is {recorded}"))
+    }
+
+    /// The status, and what it was since the creation was asked for.
+    fn statuses(&self) -> impl Iterator<Item = Status<'_>> {
+        let former = self.request.former_deadlines.iter();
+        let former = former.filter(|(until, _)| *until >= self.earliest);
+        former
+            .map(|(_, image)| image)
+            .chain([&self.request.image])
+            .map(|image| Status::of(image))
     }
 
     /// A start that lies ahead is set to now, and what is created in the same pass goes by it before it is recorded: the
@@ -318,14 +332,17 @@ impl Creation<'_> {
         if newest.is_some() && wrong.all(|earlier| earlier.is_some()) {
             return newest;
         }
-        let status = self.request.status();
         let not_after = text(spec, &["notAfter"]).and_then(read::time)?;
-        let latest = status.overall_deadline()?;
-        let pausing = status.text("suspendedSince").is_some();
-        let rewritten = self.rewritten_start(status);
-        let by_rewritten = rewritten.is_some_and(|(_, latest)| not_after.moment() <= latest);
-        (not_after > latest && !pausing && !by_rewritten)
-            .then(|| format!("spec.notAfter is {not_after}, after the overall deadline {latest}"))
+        let recorded = self.request.status().overall_deadline()?;
+        let right = self.statuses().any(|status| {
+            let latest = status.overall_deadline();
+            let by_rewritten = self.rewritten_start(status);
+            latest.is_none_or(|latest| not_after <= latest)
+                || status.text("suspendedSince").is_some()
+                || by_rewritten.is_some_and(|(_, latest)| not_after.moment() <= latest)
+        });
+        (!right)
+            .then(|| format!("spec.notAfter is {not_after}, after the overall deadline {recorded}"))
     }
 }
 

@@ -31,6 +31,8 @@ pub(super) struct Request {
     pub(super) named: BTreeMap<String, String>,
     /// When a hand last took an execution's name away, by its UID.
     pub(super) unnamed: BTreeMap<String, Timestamp>,
+    /// Each image whose overall deadline a later one changed, and until when it stood.
+    pub(super) former_deadlines: Vec<(Timestamp, Arc<Value>)>,
     /// How it ended, as the orchestrator recorded it first.
     pub(super) end: Option<End>,
     pub(super) children: Vec<String>,
@@ -91,6 +93,7 @@ impl Request {
             left: [None; 7],
             named: BTreeMap::new(),
             unnamed: BTreeMap::new(),
+            former_deadlines: Vec::new(),
             end: None,
             children: Vec::new(),
             escalations: Vec::new(),
@@ -131,6 +134,9 @@ impl Request {
             for (at, left) in self.left.iter_mut().enumerate() {
                 set(left, place > at, now);
             }
+        }
+        if self.status().overall_deadline() != status.overall_deadline() {
+            self.former_deadlines.push((now, Arc::clone(&self.image)));
         }
         self.image = Arc::clone(image);
     }
