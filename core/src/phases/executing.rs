@@ -19,7 +19,7 @@ use crate::deadline;
 use crate::draft::{Draft, Failure, Verdict};
 use crate::error::Category;
 use crate::kind::ChildKind;
-use crate::memory::Errand;
+use crate::memory::{Errand, Refusal};
 use crate::names::{self, Occasion};
 use crate::notification;
 use crate::phase::Phase;
@@ -331,7 +331,8 @@ fn complete(draft: &mut Draft<'_>, message: &str) {
 }
 
 /// A failure in these phases, unless the success notification exists: then the workflow was seen Completed, people
-/// were told so, and only the last write is missing. One live read, on the failing path alone, tells.
+/// were told so, and only the last write is missing. A live read, on the failing path alone, tells; one that is refused, for
+/// whatever reason, is tried again for thirty seconds, and once more at their end.
 pub(crate) fn fail_unless_completed(
     view: &View<'_>,
     draft: &mut Draft<'_>,
@@ -350,12 +351,17 @@ pub(crate) fn fail_unless_completed(
         return Verdict::Fail(failure);
     }
     let refusal = view.state.memory.refusal(&Errand::Read(key.clone()));
-    let Some(refusal) = refusal.filter(|refusal| !refusal.is_over(view.now)) else {
+    let recent = |refusal: &&Refusal| {
+        let last_look = failing::end_of_hold(refusal.first);
+        let is_due = last_look.reached(view.now) && !last_look.reached(refusal.last);
+        !refusal.is_over(view.now) && !is_due
+    };
+    let Some(refusal) = refusal.filter(recent) else {
         // However long ago the first look was refused: what has come since is seen by another one alone.
         draft.rule = failure.rule;
         return Verdict::Read(key);
     };
-    let Some(due) = failing::held_up_until(refusal, refusal.first, view.now) else {
+    let Some(due) = failing::next_try(refusal, refusal.first, view.now) else {
         return Verdict::Fail(failure);
     };
     draft.rule = failure.rule;

@@ -114,9 +114,21 @@ pub(crate) fn held_up_until(
     since: Timestamp,
     now: Timestamp,
 ) -> Option<Timestamp> {
-    let due = Time::at(since.min(now)).plus(LONGEST_HOLD);
-    let held_up = !refusal.cause.server_said_no() && !due.reached(now);
-    held_up.then(|| due.moment().min(refusal.next_try))
+    if refusal.cause.server_said_no() {
+        return None;
+    }
+    next_try(refusal, since, now)
+}
+
+/// When to try again what may hold up the terminal phase for thirty seconds; `None` once they are over.
+pub(crate) fn next_try(refusal: &Refusal, since: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    let due = end_of_hold(since.min(now));
+    (!due.reached(now)).then(|| due.moment().min(refusal.next_try))
+}
+
+/// Until when what is refused since then may hold up the terminal phase.
+pub(crate) fn end_of_hold(since: Timestamp) -> Time {
+    Time::at(since).plus(LONGEST_HOLD)
 }
 
 /// Says that the notification that is owed could not be created, and why.

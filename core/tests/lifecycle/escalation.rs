@@ -122,6 +122,35 @@ fn a_look_for_the_success_that_was_refused_long_ago_is_made_again_before_it_fail
 }
 
 #[test]
+fn a_look_for_the_success_that_is_refused_is_made_again_for_thirty_seconds_whatever_the_reason() {
+    for answer in [
+        unavailable(),
+        forbidden("User \"x\" cannot get resource"),
+        forbidden("admission webhook \"w\" denied the request"),
+    ] {
+        let mut told = World::until(Phase::Executing);
+        told.crash = Some(Crash {
+            at: 0,
+            fate: Fate::Applied,
+        });
+        told.says(WFE, json!({ "phase": "Completed" }));
+        let mut untold = World::until(Phase::Executing);
+        for world in [&mut told, &mut untold] {
+            world.refuse_always(reads, answer.clone());
+            world.says(WFE, failed());
+            world.run_for_secs(29);
+            assert_eq!(world.phase(), Phase::Executing, "{answer:?}");
+        }
+        told.faults.clear();
+        for world in [&mut told, &mut untold] {
+            world.run_for_secs(1);
+        }
+        assert_eq!(told.phase(), Phase::Completed, "{answer:?}");
+        assert_eq!(untold.phase(), Phase::Failed, "{answer:?}");
+    }
+}
+
+#[test]
 fn an_answer_of_4xx_ends_the_request_at_once_and_says_why() {
     for (answer, word) in [
         (invalid(), "Invalid"),
