@@ -49,9 +49,14 @@ fn with(mistake: Mistake) -> Options {
 
 /// The first of these seeds with which this mistake breaks one of these promises.
 fn caught(mistake: Mistake, promises: &[Promise]) {
+    caught_among((0..400).map(Plan::from_seed), mistake, promises);
+}
+
+fn caught_among(plans: impl Iterator<Item = Plan>, mistake: Mistake, promises: &[Promise]) {
     let options = with(mistake);
-    for seed in 0..400 {
-        let report = run(&Plan::from_seed(seed), &options);
+    for plan in plans {
+        let seed = plan.seed;
+        let report = run(&plan, &options);
         let found = report
             .broken
             .iter()
@@ -61,7 +66,51 @@ fn caught(mistake: Mistake, promises: &[Promise]) {
             return;
         }
     }
-    panic!("no seed below 400 shows the mistake");
+    panic!("no seed shows the mistake");
+}
+
+const LATE: Duration = Duration::from_secs(3);
+
+/// Makes this call only after a while.
+fn delayed(inner: Inner, request: Identity, call: Call) -> BoxFuture<'static, Outcome> {
+    async move {
+        tokio::time::sleep(LATE).await;
+        inner.call(&request, &call).await
+    }
+    .boxed()
+}
+
+/// Whatever else goes wrong in a run, only the time in which it held the operator up excuses anything.
+#[test]
+fn what_is_done_some_seconds_late_is_caught_also_where_calls_fail() {
+    let with_calls_that_fail = || {
+        let plans = (0..2_000).map(Plan::from_seed);
+        plans.filter(|plan| {
+            plan.troubles
+                .iter()
+                .any(|trouble| matches!(trouble, Trouble::Call { .. }))
+        })
+    };
+    caught_among(
+        with_calls_that_fail(),
+        |inner, request, call, _| match &call {
+            Call::Create(child) if child.key.kind != ChildKind::NotificationRequest => {
+                delayed(inner, request, call)
+            }
+            _ => inner.call(&request, &call),
+        },
+        &[Promise::S5],
+    );
+    caught_among(
+        with_calls_that_fail(),
+        |inner, request, call, _| match &call {
+            Call::Record(record) if record.to.timeout_phase != record.from.timeout_phase => {
+                delayed(inner, request, call)
+            }
+            _ => inner.call(&request, &call),
+        },
+        &[Promise::L1],
+    );
 }
 
 #[test]

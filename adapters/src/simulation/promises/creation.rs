@@ -7,10 +7,11 @@ use remediation_core::kind::ChildKind;
 use remediation_core::time::Time;
 use serde_json::Value;
 
+use super::allowance::Allowance;
 use super::read::{self, Status, at, list, text};
 use super::state::{Child, Request};
 use super::status_write::{size, unsuccessful};
-use super::{Expectations, Findings, Promise};
+use super::{Findings, Promise};
 
 /// The largest notification spec, in bytes of JSON; its body.
 const LARGEST_NOTIFICATION: usize = 8 * 1024;
@@ -28,7 +29,7 @@ pub(super) struct Creation<'a> {
     pub(super) earliest: Timestamp,
     pub(super) request: &'a Request,
     pub(super) children: &'a BTreeMap<String, Child>,
-    pub(super) expectations: &'a Expectations,
+    pub(super) allowance: &'a Allowance,
 }
 
 impl Creation<'_> {
@@ -49,9 +50,9 @@ impl Creation<'_> {
         }
     }
 
-    /// Whether something has held for longer than a call may be decided behind.
+    /// Whether something had held for so long when it was asked for that it must have been known.
     fn long(&self, since: Option<Timestamp>) -> bool {
-        since.is_some_and(|since| since + self.expectations.lag < self.at)
+        since.is_some_and(|since| self.allowance.is_known(since, self.earliest))
     }
 
     fn untimely(&self) -> Option<(Promise, String)> {
@@ -78,9 +79,8 @@ impl Creation<'_> {
             return Some((Promise::S4, "the failure was recorded before".to_owned()));
         }
         let latest = text(self.object, &["spec", "notAfter"]).and_then(read::time);
-        let late = |latest: &Time| {
-            latest.moment() + self.expectations.lag + self.expectations.skew < self.at
-        };
+        let late =
+            |latest: &Time| self.long(Some(latest.moment() + self.allowance.expectations.skew));
         if self.kind == ChildKind::KubernetesExecution
             && let Some(latest) = latest.filter(late)
         {
@@ -274,7 +274,7 @@ impl Creation<'_> {
             let ending = status
                 .time("suspendedSince")
                 .map_or(SignedDuration::ZERO, |since| {
-                    (self.at + self.expectations.skew).duration_since(since.moment())
+                    (self.at + self.allowance.expectations.skew).duration_since(since.moment())
                 });
             let fits = |earliest: Timestamp, latest: Timestamp| {
                 (earliest..=latest + ending).contains(&not_after.moment())
@@ -301,15 +301,16 @@ impl Creation<'_> {
     /// A start that lies ahead is set to now, and what is created in the same pass goes by it before it is recorded: the
     /// overall deadline, at its earliest and latest.
     fn rewritten_start(&self, status: Status<'_>) -> Option<(Timestamp, Timestamp)> {
-        let (skew, lag) = (self.expectations.skew, self.expectations.lag);
+        let skew = self.allowance.expectations.skew;
+        let earliest = self.allowance.earliest_view(self.earliest) - skew;
         let start = status.time("startTime")?;
         if skew.is_zero() && !self.request.set_by_hand.contains(&start) {
             return None;
         }
-        let ahead = start.moment().duration_since(self.at) + skew + lag > AHEAD;
+        let ahead = start.moment().duration_since(earliest) > AHEAD;
         let length = status.overall_deadline()?.since(start);
         let end = |now: Timestamp| Time::at(now).plus(length).moment();
-        ahead.then(|| (end(self.at - skew - lag), end(self.at + skew)))
+        ahead.then(|| (end(earliest), end(self.at + skew)))
     }
 
     fn any_result(&self, kind: ChildKind, fits: impl Fn(&Value) -> bool) -> bool {

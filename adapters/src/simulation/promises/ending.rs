@@ -31,7 +31,7 @@ impl Promises {
 
     fn end_request(&self, request: &Request, ending: &Ending, found: &mut Findings<'_>) {
         let due = |since: Option<Timestamp>| {
-            since.is_some_and(|since| since + LATE + self.expectations.skew < ending.now)
+            since.is_some_and(|since| since + LATE + self.allowance.expectations.skew < ending.now)
         };
         if request.gone.is_some() || request.deleting.is_some() {
             self.end_deleted(request, ending, found);
@@ -119,7 +119,7 @@ impl Promises {
         let named = list(status.0, &["notificationRefs"]).iter().any(|named| {
             let once =
                 read::text(named, &["uid"]).is_some_and(|uid| self.children.contains_key(uid));
-            named["type"] == occasion && (once || !self.expectations.whole)
+            named["type"] == occasion && (once || !self.allowance.expectations.whole)
         });
         if notified.is_empty() && !named && !told {
             let story = format!("it is {} and there was no {occasion}", status.phase());

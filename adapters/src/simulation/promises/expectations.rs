@@ -7,10 +7,11 @@ use jiff::{SignedDuration, Timestamp};
 pub struct Expectations {
     /// The most that a clock of the orchestrator's may differ from the server's.
     pub skew: SignedDuration,
-    /// The most that a creation may be decided behind what is committed, and be under way, until it is committed: the
-    /// lag of watches, and calls that are applied late.
+    /// The most that a creation may be decided behind what is committed until it is asked for, but for the time in which
+    /// the orchestrator was [held up](super::Promises::held_up).
     pub lag: SignedDuration,
-    /// How late a passed deadline may be recorded. None where faults may hold it up: then [`Promises::end`](super::Promises::end) alone judges.
+    /// How late a passed deadline may be recorded, but for the time after a [fault](super::Promises::fault). None where more than
+    /// the faults that are known may hold it up: then [`Promises::end`](super::Promises::end) alone judges.
     pub lateness: Option<SignedDuration>,
     /// Whether the executors obey the child contract, so that one that starts when it must not is a breach of S4.
     pub contract: bool,

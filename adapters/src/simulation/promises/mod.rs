@@ -5,6 +5,7 @@
 //! and durations, and none of its rules. What a hand wrote is no breach of ours: each write of ours is judged by what
 //! it found.
 
+mod allowance;
 pub mod audit;
 mod budget;
 mod commit;
@@ -32,6 +33,7 @@ pub use expectations::{Ending, Expectations, Refused};
 pub use table::{Entry, Layer, Promise, Shown, TABLE};
 pub use violation::Violation;
 
+use allowance::Allowance;
 use creation::Creation;
 use state::{Child, End, Request};
 use status_write::StatusWrite;
@@ -40,7 +42,7 @@ use violation::Findings;
 /// The checker. It holds what it needs of each object, and the newest image that the commits share.
 #[derive(Debug, Default)]
 pub struct Promises {
-    expectations: Expectations,
+    allowance: Allowance,
     /// By UID.
     requests: BTreeMap<String, Request>,
     /// By UID.
@@ -58,7 +60,7 @@ impl Promises {
     #[must_use]
     pub fn new(expectations: Expectations) -> Self {
         Self {
-            expectations,
+            allowance: Allowance::new(expectations),
             ..Self::default()
         }
     }
@@ -68,6 +70,13 @@ impl Promises {
     pub fn fault(&mut self, at: Timestamp) {
         self.faults = self.faults.saturating_add(1);
         self.last_fault = self.last_fault.max(Some(at));
+        self.allowance.fault(at);
+    }
+
+    /// Between these times the orchestrator may know nothing new: watches lag, or a call is waited for. It does not count
+    /// as time in which something had to be seen.
+    pub fn held_up(&mut self, from: Timestamp, to: Timestamp) {
+        self.allowance.hold_up(from, to);
     }
 
     /// From now on nothing can be created: the namespace is being deleted. What waits for a creation runs into its deadline,
@@ -148,14 +157,14 @@ impl Promises {
                     found.breaks(Promise::S14, story);
                 }
                 if read::is_deleting(after) && !read::is_deleting(before) {
-                    touch::check_request(known, commit.at, &self.expectations, found);
+                    touch::check_request(known, commit.at, &self.allowance, found);
                 } else if before.get("status") != after.get("status") {
                     self.status_write(known, before, after, commit.at)
                         .check(found);
                 }
             }
             (_, None) if known.deleting.is_none() => {
-                touch::check_request(known, commit.at, &self.expectations, found);
+                touch::check_request(known, commit.at, &self.allowance, found);
             }
             (_, None) | (None, Some(_)) => {}
         }
@@ -178,7 +187,7 @@ impl Promises {
             resumed: request.resumed,
             request,
             children: &self.children,
-            expectations: &self.expectations,
+            allowance: &self.allowance,
             last_fault: self.last_fault,
             namespace_ends: self.namespace_ends,
         }
@@ -209,25 +218,25 @@ impl Promises {
             .is_some_and(|after| read::is_deleting(after) && known.deleting.is_none());
         if ours {
             let deletes = marks || (commit.after.is_none() && known.deleting.is_none());
-            let expectations = &self.expectations;
+            let allowance = &self.allowance;
             touch::check_child(
                 known,
                 deletes,
                 commit.at,
                 &self.requests,
-                expectations,
+                allowance,
                 &mut found,
             );
         } else if let (Some(request), Some(after), true) = (request, &commit.after, kind.executes())
         {
             let phase = read::text(after, &["status", "phase"]).unwrap_or_default();
-            if self.expectations.contract && !known.started && state::has_started(phase) {
+            if self.allowance.expectations.contract && !known.started && state::has_started(phase) {
                 touch::check_start(
                     known,
                     after,
                     commit.at,
                     request,
-                    &self.expectations,
+                    &self.allowance,
                     &mut found,
                 );
             }
@@ -273,10 +282,10 @@ impl Promises {
                 earliest: commit.earliest,
                 request,
                 children: &self.children,
-                expectations: &self.expectations,
+                allowance: &self.allowance,
             }
             .check(found),
-            None if self.expectations.whole => {
+            None if self.allowance.expectations.whole => {
                 found.breaks(
                     Promise::S5,
                     format!("{kind} was created for no request that there ever was"),

@@ -21,6 +21,8 @@ pub(super) struct Request {
     pub(super) gone: Option<Timestamp>,
     /// Since when it is suspended.
     pub(super) suspended: Option<Timestamp>,
+    /// When a hand last changed it.
+    pub(super) handled: Option<Timestamp>,
     /// When it was resumed last.
     pub(super) resumed: Option<Timestamp>,
     pub(super) ended: Option<Timestamp>,
@@ -87,6 +89,7 @@ impl Request {
             deleting: None,
             gone: None,
             suspended: None,
+            handled: None,
             resumed: None,
             ended: None,
             failed: None,
@@ -143,6 +146,7 @@ impl Request {
 
     /// Notes what a hand did to it.
     pub(super) fn edited_by_hand(&mut self, before: &Value, after: &Value, now: Timestamp) {
+        self.handled = Some(now);
         if before.get("status") != after.get("status") {
             self.budget.extra += 3;
             let (old, new) = (Status::of(before), Status::of(after));

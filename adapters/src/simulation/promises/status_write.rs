@@ -8,9 +8,10 @@ use jiff::Timestamp;
 use remediation_core::kind::REQUEST_PLURAL;
 use serde_json::Value;
 
+use super::allowance::Allowance;
 use super::read::{self, Status, list};
 use super::state::{Child, Request};
-use super::{Expectations, Findings, Promise, path, times};
+use super::{Findings, Promise, path, times};
 
 /// The largest status, in bytes of JSON.
 const LARGEST_STATUS: usize = 32 * 1024;
@@ -52,7 +53,7 @@ pub(super) struct StatusWrite<'a> {
     pub(super) resumed: Option<Timestamp>,
     pub(super) request: &'a Request,
     pub(super) children: &'a BTreeMap<String, Child>,
-    pub(super) expectations: &'a Expectations,
+    pub(super) allowance: &'a Allowance,
     pub(super) last_fault: Option<Timestamp>,
     pub(super) namespace_ends: bool,
 }
@@ -149,7 +150,7 @@ impl StatusWrite<'_> {
     fn check_ours(&self, uid: &str, found: &mut Findings<'_>) {
         let request = read::uid(&self.request.image);
         match self.children.get(uid) {
-            None if self.expectations.whole => found.breaks(
+            None if self.allowance.expectations.whole => found.breaks(
                 Promise::S15,
                 format!("status names {uid}, and there is no such object"),
             ),

@@ -25,7 +25,7 @@ pub(super) fn check(write: &StatusWrite<'_>, found: &mut Findings<'_>) {
 impl StatusWrite<'_> {
     /// Whether the orchestrator could take this for a time that lies ahead, which it rewrites.
     fn may_lie_ahead(&self, time: Time) -> bool {
-        let latest = time.moment() + CUT + self.expectations.skew;
+        let latest = time.moment() + CUT + self.allowance.expectations.skew;
         latest.duration_since(self.at) > AHEAD
     }
 }
@@ -115,7 +115,7 @@ fn check_pause(write: &StatusWrite<'_>, found: &mut Findings<'_>) {
     if before.text("startTime").is_none() {
         return;
     }
-    let skew = write.expectations.skew + CUT;
+    let skew = write.allowance.expectations.skew + CUT;
     let longest = (write.at + skew).duration_since(since.moment());
     let shortest = write
         .resumed
@@ -175,16 +175,16 @@ fn check_timeout(write: &StatusWrite<'_>, found: &mut Findings<'_>) {
         _ => at_failure(before, after),
     };
     let Some(deadline) = passed else { return };
-    let skew = write.expectations.skew;
+    let skew = write.allowance.expectations.skew;
     if write.at + skew < deadline.moment() {
         return found.breaks(
             Promise::S9,
             format!("{reason} was recorded before the deadline {deadline}"),
         );
     }
-    if let Some(lateness) = write.expectations.lateness
-        && write.at > deadline.moment() + lateness + skew
-    {
+    // A hand may have moved it into the past.
+    let due = write.request.handled.max(Some(deadline.moment()));
+    if due.is_some_and(|due| write.allowance.is_late(due, write.at)) {
         found.breaks(
             Promise::L1,
             format!("{reason} was recorded late: the deadline was {deadline}"),
@@ -249,7 +249,7 @@ fn check_child_in_time(write: &StatusWrite<'_>, reason: &str, found: &mut Findin
     let disturbed = write.last_fault >= child.succeeded;
     let seen = child
         .succeeded
-        .filter(|at| *at + write.expectations.lag < write.at && child.gone.is_none());
+        .filter(|at| write.allowance.is_known(*at, write.at) && child.gone.is_none());
     let still = child.failed.is_none()
         && child
             .results

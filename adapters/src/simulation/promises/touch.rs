@@ -6,9 +6,10 @@ use jiff::Timestamp;
 use remediation_core::kind::ChildKind;
 use serde_json::Value;
 
+use super::allowance::Allowance;
 use super::read::{self, Status, text};
 use super::state::{Child, Request};
-use super::{Expectations, Findings, Promise};
+use super::{Findings, Promise};
 
 /// The orchestrator changed a child's metadata or spec, or deleted it.
 pub(super) fn check_child(
@@ -16,7 +17,7 @@ pub(super) fn check_child(
     deletes: bool,
     at: Timestamp,
     requests: &BTreeMap<String, Request>,
-    expectations: &Expectations,
+    allowance: &Allowance,
     found: &mut Findings<'_>,
 ) {
     let doing = if deletes { "deleted" } else { "changed" };
@@ -39,7 +40,7 @@ pub(super) fn check_child(
     // A call that was under way when the request went did what was right a moment before.
     if request
         .gone
-        .is_some_and(|gone| gone + expectations.lag < at)
+        .is_some_and(|gone| allowance.is_known(gone, at))
     {
         return found.breaks(
             Promise::S16,
@@ -51,7 +52,7 @@ pub(super) fn check_child(
     // The sweep may have been decided before a hand took the end away.
     let had_ended = request
         .reopened
-        .is_some_and(|reopened| child.created <= reopened && at <= reopened + expectations.lag);
+        .is_some_and(|reopened| child.created <= reopened && !allowance.is_known(reopened, at));
     if deletes && named {
         found.breaks(
             Promise::S14,
@@ -115,7 +116,7 @@ fn has_our_name(child: &Child, requests: &BTreeMap<String, Request>) -> bool {
 pub(super) fn check_request(
     request: &Request,
     at: Timestamp,
-    expectations: &Expectations,
+    allowance: &Allowance,
     found: &mut Findings<'_>,
 ) {
     let status = request.status();
@@ -130,7 +131,7 @@ pub(super) fn check_request(
     };
     let Some(ttl) = status.ttl() else { return };
     let expiry = ended.plus(ttl);
-    if at + expectations.skew < expiry.moment() {
+    if at + allowance.expectations.skew < expiry.moment() {
         found.breaks(
             Promise::S25,
             format!("the request was deleted before it expired at {expiry}"),
@@ -144,11 +145,11 @@ pub(super) fn check_start(
     after: &Value,
     at: Timestamp,
     request: &Request,
-    expectations: &Expectations,
+    allowance: &Allowance,
     found: &mut Findings<'_>,
 ) {
     let status = request.status();
-    let long = |since: Option<Timestamp>| since.is_some_and(|since| since + expectations.lag < at);
+    let long = |since: Option<Timestamp>| since.is_some_and(|since| allowance.is_known(since, at));
     let uid = read::uid(after);
     // Where a hand takes the name away at the moment at which the executor looks, nobody could have known.
     let named = request.named.values().any(|named| named == uid)
@@ -164,7 +165,7 @@ pub(super) fn check_start(
         let Some(latest) = not_after.max(status.time("nextDeadline")) else {
             return;
         };
-        if latest.moment() + expectations.lag + expectations.skew >= at {
+        if !allowance.is_known(latest.moment() + allowance.expectations.skew, at) {
             return;
         }
         format!("the latest moment was {latest}")

@@ -76,7 +76,7 @@ impl<'a> Cluster<'a> {
         let steady = SteadyClock::starting_at(template::start());
         let server = template::server(clock.clone(), plan.seed);
         let hand = Hand::new(server.clone());
-        let witness = Arc::new(Witness::new(options.trace, expect::expectations(plan)));
+        let witness = Arc::new(Witness::new(options.trace, plan));
         let healed = Arc::new(Board::new(false));
         let people = People::new(hand.clone(), plan.requests.clone(), Arc::clone(&healed));
         let faults = Arc::new(Faults::new(plan, Arc::clone(&witness), people.clone()));

@@ -1,73 +1,104 @@
 //! What a plan lets expect: how much the promises must bear with, and what is judged beside them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use remediation_core::kind::{ChildKind, REQUEST_PLURAL};
 use serde_json::Value;
 
 use super::hand::NAMESPACE;
-use super::plan::{CallFault, InFlight, Plan, StreamFault, Trouble};
+use super::plan::{CallFault, Plan, Stream, StreamFault, Trouble};
 use super::reach::Reach;
+use super::template;
 use crate::simulation::children::Started;
 use crate::simulation::promises::{Ending, Expectations, Promise, Refused, Violation};
 
-/// How long an operator believes a watch on which nothing comes, and reconnects.
-const SILENCE: i64 = 165_000;
+/// How long an operator believes a watch on which nothing comes.
+const SILENCE: Duration = Duration::from_secs(150);
+/// How long it waits for the answer to a list or a watch, and to any other call.
+const PAGE: Duration = Duration::from_secs(30);
+const CALL: Duration = Duration::from_secs(10);
 /// An expired request that is still there so long after is one that nobody looks at.
 const LONG: SignedDuration = SignedDuration::from_secs(60);
 
+/// The longest pause of a watch that was lost, and a second for what it then brings.
+const RECONNECT: u64 = 10_000;
+
 /// How much a plan's history may differ from a faultless one.
 pub(super) fn expectations(plan: &Plan) -> Expectations {
-    let signed = |millis: u64| i64::try_from(millis).unwrap_or(i64::MAX / 4);
-    // Calls take up to ten seconds before they are given up.
-    let (mut skew, mut lag) = (0_i64, 12_000_i64);
-    for trouble in &plan.troubles {
-        match trouble {
-            Trouble::Clock { by_ms, .. } => skew = skew.saturating_add(by_ms.saturating_abs()),
-            Trouble::Freeze { for_ms, .. } => skew = skew.saturating_add(signed(*for_ms)),
-            Trouble::Lag { for_ms, .. }
-            | Trouble::Stall { for_ms, .. }
-            | Trouble::Outage { for_ms, .. } => lag += signed(*for_ms),
-            Trouble::Watch {
-                fault: StreamFault::Silence,
-                ..
-            } => lag += SILENCE,
-            Trouble::Call {
-                fault: CallFault::AppliedLate(late) | CallFault::Slow(late),
-                ..
-            }
-            | Trouble::Crash {
-                in_flight: InFlight::AppliedLate(late),
-                ..
-            } => lag += signed(*late),
-            Trouble::Call { .. } | Trouble::Cut { .. } => lag += 10_000,
-            Trouble::Calls { for_ms, .. } => lag += signed(for_ms.unwrap_or(0)),
-            Trouble::Watch { .. }
-            | Trouble::Crash { .. }
-            | Trouble::CrashAt { .. }
-            | Trouble::Stop { .. }
-            | Trouble::Panic { .. }
-            | Trouble::Restore { .. }
-            | Trouble::Namespace { .. }
-            | Trouble::Uninstalled { .. }
-            | Trouble::OlderDefinition { .. }
-            | Trouble::Webhook { .. }
-            | Trouble::Reconfigure { .. }
-            | Trouble::Garbage { .. }
-            | Trouble::Person { .. } => {}
-        }
-    }
+    let skew = plan.troubles.iter().map(|trouble| match trouble {
+        Trouble::Clock { by_ms, .. } => by_ms.saturating_abs(),
+        Trouble::Freeze { for_ms, .. } => signed(*for_ms),
+        _ => 0,
+    });
     Expectations {
-        skew: SignedDuration::from_millis(skew),
-        lag: SignedDuration::from_millis(lag),
-        lateness: plan
-            .troubles
-            .is_empty()
-            .then_some(SignedDuration::from_secs(1)),
+        skew: SignedDuration::from_millis(skew.fold(0, i64::saturating_add)),
+        lag: SignedDuration::from_secs(1),
+        lateness: Some(SignedDuration::from_secs(1)),
         contract: plan.children_obey(),
         whole: true,
     }
+}
+
+/// From when to when a plan holds the operator up at fixed times: watches that lag, a process that stands still, a server
+/// that does not answer.
+pub(super) fn held_up(plan: &Plan) -> impl Iterator<Item = (Timestamp, Timestamp)> {
+    plan.troubles.iter().filter_map(|trouble| {
+        let (from, for_ms) = match trouble {
+            Trouble::Lag { at_ms, for_ms, .. }
+            | Trouble::Stall { at_ms, for_ms, .. }
+            | Trouble::Outage { at_ms, for_ms } => (*at_ms, *for_ms),
+            Trouble::Cut { at_ms, .. } => (*at_ms, 0),
+            Trouble::Uninstalled { until_ms, .. } => (0, *until_ms),
+            _ => return None,
+        };
+        let to = from.saturating_add(for_ms).saturating_add(RECONNECT);
+        Some((after(from), after(to)))
+    })
+}
+
+fn signed(millis: u64) -> i64 {
+    i64::try_from(millis).unwrap_or(i64::MAX / 4)
+}
+
+fn after(millis: u64) -> Timestamp {
+    let passed = SignedDuration::from_millis(signed(millis));
+    template::start()
+        .saturating_add(passed)
+        .unwrap_or(Timestamp::MAX)
+}
+
+/// For how long a call to which this was done keeps the operator from learning anything new.
+pub(super) fn held_up_by_call(stream: Stream, fault: CallFault) -> Duration {
+    let unanswered = matches!(
+        fault,
+        CallFault::Silent
+            | CallFault::AppliedSilent
+            | CallFault::Lost
+            | CallFault::AppliedLate(_)
+            | CallFault::Slow(_)
+    );
+    let asked = match fault {
+        CallFault::TooMany(Some(seconds)) => Duration::from_secs(seconds.into()),
+        _ => Duration::ZERO,
+    };
+    let reconnect = Duration::from_millis(RECONNECT);
+    match stream {
+        Stream::List | Stream::Watch if unanswered => PAGE + reconnect,
+        Stream::List | Stream::Watch => asked + reconnect,
+        Stream::Work if unanswered => CALL,
+        Stream::Work | Stream::Lease | Stream::Event => Duration::ZERO,
+    }
+}
+
+/// For how long a watch to which this was done shows nothing new.
+pub(super) fn held_up_by_watch(fault: StreamFault) -> Duration {
+    let silence = match fault {
+        StreamFault::Silence => SILENCE,
+        StreamFault::End | StreamFault::Repeat | StreamFault::Truncate => Duration::ZERO,
+    };
+    silence + Duration::from_millis(RECONNECT)
 }
 
 /// How things stand when a run ends.

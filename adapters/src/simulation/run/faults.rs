@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::expect;
 use super::link::Life;
 use super::people;
 use super::plan::{CallFault, Deed, InFlight, Plan, Stream, Trouble, When};
@@ -205,6 +206,7 @@ impl Faults {
             drop(state);
             let sort = format!("{stream:?} {}", fault.word());
             self.witness.reach(&sort, Some(request));
+            self.witness.held_up(expect::held_up_by_call(stream, fault));
             return intercept(fault, request);
         }
         let sort = state.sorts.iter().find(|sort| {
@@ -219,6 +221,7 @@ impl Faults {
         drop(state);
         let sort = format!("Every {} {}", request.verb, fault.word());
         self.witness.reach(&sort, Some(request));
+        self.witness.held_up(expect::held_up_by_call(stream, fault));
         intercept(fault, request)
     }
 }

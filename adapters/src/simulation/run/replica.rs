@@ -12,6 +12,7 @@ use remediation_core::time::GoDuration;
 use tokio::sync::{mpsc, oneshot};
 
 use super::clock::WallClock;
+use super::expect;
 use super::faults::{Faults, agent};
 use super::hand::NAMESPACE;
 use super::link::{Life, Link, StreamFaults};
@@ -110,6 +111,7 @@ impl Replica {
             },
             told: Arc::new(move |fault: StreamFault| {
                 witness.reach_about(&format!("Stream {fault:?}"), None);
+                witness.held_up(expect::held_up_by_watch(fault));
             }),
         };
         let client = kube::Client::new(link, NAMESPACE);

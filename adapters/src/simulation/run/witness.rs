@@ -4,18 +4,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use remediation_core::kind::{ChildKind, REQUEST_PLURAL};
 use remediation_core::names::{self, Occasion};
 use remediation_core::request::Identity;
 use serde_json::Value;
 
-use super::plan::{Deed, Stream};
+use super::expect;
+use super::plan::{Deed, Plan, Stream};
 use super::reach::Reach;
 use super::template;
 use crate::simulation::api_server::{Commit, CommitObserver, Intercept, RequestInfo};
 use crate::simulation::board::Board;
-use crate::simulation::promises::{self, Ending, Expectations, Promise, Promises, Violation};
+use crate::simulation::promises::{self, Ending, Promise, Promises, Violation};
 
 /// What is known of the requests, by name: their phase, or none where there is no such request.
 pub(super) type Phases = BTreeMap<String, String>;
@@ -62,9 +64,13 @@ pub struct End {
 }
 
 impl Witness {
-    pub(super) fn new(trace: bool, expectations: Expectations) -> Self {
+    pub(super) fn new(trace: bool, plan: &Plan) -> Self {
+        let mut promises = Promises::new(expect::expectations(plan));
+        for (from, to) in expect::held_up(plan) {
+            promises.held_up(from, to);
+        }
         let state = State {
-            promises: Some(Promises::new(expectations)),
+            promises: Some(promises),
             trace: trace.then(String::new),
             ..State::default()
         };
@@ -133,6 +139,17 @@ impl Witness {
         }
         if let Some(trace) = &mut state.trace {
             let _ = writeln!(trace, "! {sort} in {phase:?}");
+        }
+    }
+
+    /// For so long from now on the operator may learn nothing new.
+    pub(super) fn held_up(&self, duration: Duration) {
+        let now = self.now();
+        let to = now.saturating_add(duration).unwrap_or(jiff::Timestamp::MAX);
+        if let Some(promises) = &mut self.locked().promises
+            && to > now
+        {
+            promises.held_up(now, to);
         }
     }
 
