@@ -364,6 +364,26 @@ fn a_pass_that_panics_by_itself_is_caught() {
     );
 }
 
+#[test]
+fn a_refused_call_that_is_repeated_without_a_pause_is_caught() {
+    caught(
+        |inner, request, call, _| {
+            async move {
+                let mut outcome = inner.call(&request, &call).await;
+                for _ in 0..10 {
+                    if !matches!(outcome, Outcome::Failed(_)) {
+                        break;
+                    }
+                    outcome = inner.call(&request, &call).await;
+                }
+                outcome
+            }
+            .boxed()
+        },
+        &[Promise::S30],
+    );
+}
+
 /// What compares each life with the faultless one must see a second object.
 #[test]
 fn every_fault_at_every_point_notices_a_creation_repeated_under_another_name() {

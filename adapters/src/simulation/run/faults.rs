@@ -10,6 +10,7 @@ use super::expect;
 use super::link::Life;
 use super::people;
 use super::plan::{CallFault, Deed, InFlight, Plan, Stream, Trouble, When};
+use super::repeated::{MOST_AT_ONCE, Repeated};
 use super::witness::Witness;
 use crate::simulation::api_server::{Intercept, Interceptor, Refusal, RequestInfo};
 
@@ -33,6 +34,7 @@ struct State {
     crashes: BTreeMap<(Stream, u32), (InFlight, u64)>,
     deeds: BTreeMap<u32, Vec<(String, Deed)>>,
     sorts: Vec<Sort>,
+    repeated: Repeated,
     outage: bool,
     healed: bool,
     /// The processes that run, by replica.
@@ -218,7 +220,11 @@ impl Faults {
         let Some(fault) = sort.map(|sort| sort.fault) else {
             return Intercept::Pass;
         };
+        let times = state.repeated.refused(request, Instant::now());
         drop(state);
+        if times > MOST_AT_ONCE {
+            self.witness.insists(request, times);
+        }
         let sort = format!("Every {} {}", request.verb, fault.word());
         self.witness.reach(&sort, Some(request));
         self.witness.held_up(expect::held_up_by_call(stream, fault));

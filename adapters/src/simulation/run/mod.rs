@@ -26,6 +26,7 @@ mod plan;
 pub mod points;
 mod random;
 mod reach;
+mod repeated;
 mod replica;
 mod shrink;
 mod swarm;

@@ -160,15 +160,30 @@ impl Witness {
 
     /// Calls of this stream are not answered any more: there were too many of them.
     pub(super) fn asks_without_end(&self, stream: Stream, calls: u32) {
+        self.asks_too_much(
+            "",
+            format!("there were {calls} calls of the stream {stream:?}"),
+        );
+    }
+
+    /// This call was refused so often in one moment, and asked for again without a pause.
+    pub(super) fn insists(&self, request: &RequestInfo, times: u32) {
+        let RequestInfo { verb, resource, .. } = request;
+        let story = format!("{verb} {resource} was refused, and asked for {times} times at once");
+        self.asks_too_much(&about(request).unwrap_or_default(), story);
+    }
+
+    /// Once in a run is enough.
+    fn asks_too_much(&self, object: &str, story: String) {
         let known = |broken: &Violation| broken.promise == Promise::S30;
         if self.locked().broken.iter().any(known) {
             return;
         }
         self.broken(Violation {
             promise: Promise::S30,
-            object: String::new(),
+            object: object.to_owned(),
             at: self.now(),
-            story: format!("there were {calls} calls of the stream {stream:?}"),
+            story,
         });
     }
 
