@@ -31,7 +31,7 @@ pub(crate) fn page(reach: &Reach) -> String {
     page.push_str(
         "## Faults and people, by the phase of the request that they met\n\n\
          The phase is that of the request that a call or a person is about, else that of the first request; *none* where there is no\n\
-         request yet or any more. A phase that a hand invented is left out.\n\n",
+         request yet or any more, or it has no phase yet. A phase that a hand invented is left out.\n\n",
     );
     let heads: Vec<&str> = COLUMNS.iter().map(|(head, _)| *head).collect();
     let _ = writeln!(page, "| | {} |", heads.join(" | "));

@@ -1,11 +1,13 @@
 //! What becomes of each call that reaches the API server: the plan's troubles with calls, and crashes in them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use remediation_core::kind::{ChildKind, REQUEST_PLURAL};
 use tokio::time::Instant;
 
+use super::definitions;
 use super::link::Life;
 use super::people;
 use super::plan::{CallFault, Deed, InFlight, Plan, Stream, Trouble, When};
@@ -34,6 +36,10 @@ struct State {
     sorts: Vec<Sort>,
     outage: bool,
     healed: bool,
+    /// The plurals of kinds that are not installed.
+    uninstalled: BTreeSet<&'static str>,
+    /// Whether the definition of the requests is an older one.
+    older: bool,
     /// The processes that run, by replica.
     lives: BTreeMap<String, Arc<Life>>,
 }
@@ -141,6 +147,21 @@ impl Faults {
         self.locked().outage = outage;
     }
 
+    /// Whether this kind is installed.
+    pub(super) fn installed(&self, kind: ChildKind, installed: bool) {
+        let uninstalled = &mut self.locked().uninstalled;
+        if installed {
+            uninstalled.remove(kind.plural());
+        } else {
+            uninstalled.insert(kind.plural());
+        }
+    }
+
+    /// Whether the definition of the requests is an older one.
+    pub(super) fn older(&self, older: bool) {
+        self.locked().older = older;
+    }
+
     /// From now on only what lasts for ever goes wrong.
     pub(super) fn heal(&self) {
         let mut state = self.locked();
@@ -214,6 +235,15 @@ impl Faults {
                 && sort.to.is_none_or(|to| passed < to)
         });
         let Some(fault) = sort.map(|sort| sort.fault) else {
+            let uninstalled = state.uninstalled.contains(request.resource.as_str());
+            let older = state.older && request.resource == REQUEST_PLURAL;
+            drop(state);
+            if uninstalled {
+                self.witness.strikes_call("Kind not installed", request);
+            }
+            if older && definitions::holds_later_field(&request.body) {
+                self.witness.strikes_call("Older definition", request);
+            }
             return Intercept::Pass;
         };
         drop(state);
