@@ -1,13 +1,18 @@
 //! Every fault at every point: for a few reference lives, each single fault at each call, and on demand each ordered
 //! pair of them.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use remediation_core::request::{RequestSpec, Timeouts};
 use remediation_core::time::GoDuration;
 
+use super::hand::NAMESPACE;
 use super::plan::{Asked, CallFault, InFlight, Plan, Stream, StreamFault, Trouble};
 use super::swarm::{alert, scaling};
-use super::{Options, Report, run};
+use super::{End, Options, Report, Trace, run, template};
 use crate::simulation::children::{Approval, Decision, Outcome, Script, Stage, Step};
+use crate::simulation::promises::{Promise, Violation};
 
 /// A life without faults, to compare with.
 #[derive(Clone, Debug)]
@@ -34,7 +39,7 @@ pub struct Point {
 #[must_use]
 pub fn references() -> Vec<Reference> {
     let step = |name: &str, depends_on: &[&str]| {
-        let takes = std::time::Duration::from_millis(700);
+        let takes = Duration::from_millis(700);
         scaling(name, depends_on, Stage::lasting(takes))
     };
     let ours = |steps: Vec<Step>| Script {
@@ -204,43 +209,84 @@ impl Reference {
         points
     }
 
-    /// Runs this life with these faults; says what is wrong, if anything is.
+    /// This life with these faults, as a trace. It tells nothing yet.
     #[must_use]
-    pub fn with(&self, points: &[&Point], options: &Options) -> Option<String> {
-        let troubles = points.iter().map(|point| point.trouble.clone()).collect();
+    pub fn with(&self, points: &[&Point]) -> Trace {
         let plan = Plan {
-            troubles,
+            troubles: points.iter().map(|point| point.trouble.clone()).collect(),
             ..self.plan.clone()
         };
-        let report = run(&plan, options);
-        if let Some(violation) = report.broken.first() {
-            return Some(violation.to_string());
+        let mut trace = Trace::new(plan, Promise::S21.name(), "");
+        trace.same_end = points.iter().all(|point| point.same_end);
+        trace
+    }
+
+    /// Runs this life with these faults. Where it must end as it does without them and does not, that breaks S21.
+    #[must_use]
+    pub fn run(&self, points: &[&Point], options: &Options) -> Report {
+        let trace = self.with(points);
+        let report = run(&trace.plan, options);
+        if trace.same_end {
+            compared(&self.report, report)
+        } else {
+            report
         }
-        let same_end = points.iter().all(|point| point.same_end);
-        let differs = same_end && report.ends != self.report.ends;
-        differs.then(|| difference(&self.report, &report))
     }
 }
 
-/// What became otherwise.
-fn difference(reference: &Report, report: &Report) -> String {
-    let mut words = Vec::new();
-    for (name, end) in &report.ends {
-        let before = reference.ends.get(name).cloned().unwrap_or_default();
-        if (&end.phase, &end.reason) != (&before.phase, &before.reason) {
-            words.push(format!(
-                "{name} ends as {} ({}), not as {} ({})",
-                end.phase, end.reason, before.phase, before.reason
-            ));
+/// Runs a plan that must end as it does without its troubles (S21).
+pub(super) fn run_to_same_end(plan: &Plan, options: &Options) -> Report {
+    let faultless = Plan {
+        troubles: Vec::new(),
+        ..plan.clone()
+    };
+    compared(&run(&faultless, &Options::default()), run(plan, options))
+}
+
+/// The report of a run that must end as the reference does.
+fn compared(reference: &Report, mut report: Report) -> Report {
+    let none = End::default();
+    let names: BTreeSet<&String> = reference.ends.keys().chain(report.ends.keys()).collect();
+    let mut broken = Vec::new();
+    for name in names {
+        let before = reference.ends.get(name).unwrap_or(&none);
+        let after = report.ends.get(name).unwrap_or(&none);
+        if before != after {
+            broken.push(Violation {
+                promise: Promise::S21,
+                object: format!("{NAMESPACE}/{name}"),
+                at: template::start()
+                    .saturating_add(Duration::from_millis(report.lasted_ms))
+                    .unwrap_or(jiff::Timestamp::MAX),
+                story: difference(before, after),
+            });
         }
-        let counts = [
-            ("created", &end.created, &before.created),
-            ("deleted", &end.deleted, &before.deleted),
-        ];
-        for (what, now, then) in counts {
-            if now != then {
-                words.push(format!("{name}: {what} {now:?}, not {then:?}"));
-            }
+    }
+    for violation in broken {
+        if !report.trace.is_empty() {
+            report.trace += &format!("!! {violation}\n");
+        }
+        report.broken.push(violation);
+    }
+    report
+}
+
+/// What became otherwise.
+fn difference(before: &End, after: &End) -> String {
+    let mut words = Vec::new();
+    if (&after.phase, &after.reason) != (&before.phase, &before.reason) {
+        words.push(format!(
+            "it ends as {} ({}), not as {} ({})",
+            after.phase, after.reason, before.phase, before.reason
+        ));
+    }
+    let counts = [
+        ("created", &after.created, &before.created),
+        ("deleted", &after.deleted, &before.deleted),
+    ];
+    for (what, now, then) in counts {
+        if now != then {
+            words.push(format!("{what} {now:?}, not {then:?}"));
         }
     }
     words.join("; ")
