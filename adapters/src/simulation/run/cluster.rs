@@ -468,6 +468,8 @@ impl<'a> Cluster<'a> {
             ends,
             lifecycles,
             calls: self.faults.counted(),
+            calls_to_first_end: self.faults.counted_to_first_end(),
+            events: self.streams.shown(),
             lasted_ms: u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX),
         }
     }

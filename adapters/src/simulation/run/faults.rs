@@ -30,6 +30,10 @@ pub(super) struct Faults {
 #[derive(Default)]
 struct State {
     counted: BTreeMap<Stream, u32>,
+    /// What was counted when the first remediation ended.
+    counted_to_first_end: Option<BTreeMap<Stream, u32>>,
+    /// What was counted when everything healed.
+    counted_until_healed: BTreeMap<Stream, u32>,
     calls: BTreeMap<(Stream, u32), CallFault>,
     crashes: BTreeMap<(Stream, u32), (InFlight, u64)>,
     deeds: BTreeMap<u32, Vec<(String, Deed)>>,
@@ -166,6 +170,7 @@ impl Faults {
     pub(super) fn heal(&self) {
         let mut state = self.locked();
         state.healed = true;
+        state.counted_until_healed = state.counted.clone();
         state.outage = false;
         state.calls.clear();
         state.crashes.clear();
@@ -173,16 +178,27 @@ impl Faults {
         state.sorts.retain(|sort| sort.to.is_none());
     }
 
-    /// How many calls operators made so far, of each stream.
+    /// How many calls operators made until everything healed, of each stream.
     pub(super) fn counted(&self) -> BTreeMap<Stream, u32> {
-        self.locked().counted.clone()
+        self.locked().counted_until_healed.clone()
+    }
+
+    /// How many of them they had made when the first remediation ended.
+    pub(super) fn counted_to_first_end(&self) -> BTreeMap<Stream, u32> {
+        let state = self.locked();
+        let counted = state.counted_to_first_end.as_ref();
+        counted.unwrap_or(&state.counted_until_healed).clone()
     }
 
     fn of_operator(&self, request: &RequestInfo) -> Intercept {
         let stream = stream(request);
         let passed = self.started.elapsed();
+        let ended = self.witness.lifecycles() > 0;
         let (nth, deeds) = {
             let mut state = self.locked();
+            if ended && !state.healed && state.counted_to_first_end.is_none() {
+                state.counted_to_first_end = Some(state.counted.clone());
+            }
             if state.outage {
                 drop(state);
                 self.witness.reach("Outage", Some(request));

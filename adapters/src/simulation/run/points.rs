@@ -35,7 +35,8 @@ pub struct Point {
     pub same_end: bool,
 }
 
-/// The reference lives: one step, a plan whose steps depend on one another, an approval, a failure, a timeout.
+/// The reference lives: one step, a plan whose steps depend on one another, an approval, a failure, a timeout, and one
+/// step with two replicas.
 #[must_use]
 pub fn references() -> Vec<Reference> {
     let step = |name: &str, depends_on: &[&str]| {
@@ -47,57 +48,56 @@ pub fn references() -> Vec<Reference> {
         executed_by_orchestrator: true,
         ..Script::default()
     };
-    let second = std::time::Duration::from_secs(1);
-    let scripts = [
-        ("one step", ours(vec![step("one", &[])])),
-        (
-            "a plan",
-            ours(vec![
-                step("one", &[]),
-                step("two", &[]),
-                step("three", &["one", "two"]),
-                step("four", &["three"]),
-            ]),
-        ),
-        (
-            "an approval",
-            Script {
-                approval: Some(Approval {
-                    // Longer than any single fault holds the asking up.
-                    after: GoDuration::from_secs(200),
-                    decision: Decision::Approved,
-                }),
-                ..ours(vec![step("one", &[])])
-            },
-        ),
-        (
-            "a failure",
-            Script {
-                steps: vec![Step {
-                    stage: Stage::failing(second, "OutOfMemory", "it ran out of memory"),
-                    ..step("one", &[])
-                }],
-                executed_by_orchestrator: true,
-                ..Script::default()
-            },
-        ),
-        (
-            "a timeout",
-            Script {
-                analysis: Stage {
-                    outcome: Outcome::Stall,
-                    ..Stage::lasting(second)
-                },
-                ..Script::default()
-            },
-        ),
+    let second = Duration::from_secs(1);
+    let one_step = || plan(ours(vec![step("one", &[])]));
+    let steps = ours(vec![
+        step("one", &[]),
+        step("two", &[]),
+        step("three", &["one", "two"]),
+        step("four", &["three"]),
+    ]);
+    let approval = Script {
+        approval: Some(Approval {
+            // Longer than any single fault holds the asking up.
+            after: GoDuration::from_secs(200),
+            decision: Decision::Approved,
+        }),
+        ..ours(vec![step("one", &[])])
+    };
+    let failure = ours(vec![Step {
+        stage: Stage::failing(second, "OutOfMemory", "it ran out of memory"),
+        ..step("one", &[])
+    }]);
+    let mut timeout = plan(Script {
+        analysis: Stage {
+            outcome: Outcome::Stall,
+            ..Stage::lasting(second)
+        },
+        ..Script::default()
+    });
+    if let Some(timeouts) = &mut timeout.requests[0].spec.timeouts {
+        // So that all of it happens before everything heals.
+        timeouts.analyzing = Some("200s".to_owned());
+    }
+    let two_replicas = Plan {
+        replicas: 2,
+        // Until after the cleaning up: the Lease makes each second dear.
+        safety_ms: 150_000,
+        ..one_step()
+    };
+    let lives = [
+        ("one step", one_step()),
+        ("a plan", plan(steps)),
+        ("an approval", plan(approval)),
+        ("a failure", plan(failure)),
+        ("a timeout", timeout),
+        ("two replicas", two_replicas),
     ];
-    let reference = |(name, script): (&'static str, Script)| {
-        let plan = plan(script);
+    let reference = |(name, plan): (&'static str, Plan)| {
         let report = run(&plan, &Options::default());
         Reference { name, plan, report }
     };
-    scripts.into_iter().map(reference).collect()
+    lives.into_iter().map(reference).collect()
 }
 
 /// Seconds. Longer than any two faults hold up what is owed after the end, so that nothing expires before it is done.
@@ -166,18 +166,18 @@ const STREAM_FAULTS: [StreamFault; 4] = [
     StreamFault::Repeat,
     StreamFault::End,
 ];
-/// Watches that an operator opens at first, one for each kind that it watches.
-const WATCHES: u32 = 5;
-/// Events of a watch in a reference life, at most.
-const EVENTS: u32 = 12;
-
 impl Reference {
-    /// Every fault at every point of this life.
+    /// Every fault at every point of this life until everything heals: every call, but of the Lease those until the request
+    /// ended, since it is renewed the same way from then on; and every event of every watch.
     #[must_use]
     pub fn points(&self) -> Vec<Point> {
         let mut points = Vec::new();
         for stream in Stream::ALL {
-            let calls = self.report.calls.get(&stream).copied().unwrap_or(0);
+            let counted = match stream {
+                Stream::Lease => &self.report.calls_to_first_end,
+                Stream::Work | Stream::List | Stream::Watch | Stream::Event => &self.report.calls,
+            };
+            let calls = counted.get(&stream).copied().unwrap_or(0);
             for nth in 0..calls {
                 for (fault, same_end) in CALL_FAULTS {
                     points.push(Point {
@@ -198,8 +198,8 @@ impl Reference {
                 }
             }
         }
-        for nth in 0..WATCHES {
-            for event in 0..EVENTS {
+        for (nth, events) in (0..).zip(&self.report.events) {
+            for event in 0..*events {
                 points.extend(STREAM_FAULTS.map(|fault| Point {
                     trouble: Trouble::Watch { nth, event, fault },
                     same_end: true,

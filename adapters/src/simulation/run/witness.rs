@@ -199,6 +199,11 @@ impl Witness {
             .unwrap_or(jiff::Timestamp::MAX)
     }
 
+    /// How many remediations came to an end so far.
+    pub(super) fn lifecycles(&self) -> u64 {
+        self.locked().lifecycles
+    }
+
     /// When anything but a Lease or an Event was last written.
     pub(super) fn last_commit(&self) -> Option<jiff::Timestamp> {
         self.locked().last_commit
