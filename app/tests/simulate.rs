@@ -78,6 +78,39 @@ fn the_same_seed_prints_the_same_calls_and_writes() {
     assert_eq!(printed, print("/nowhere"));
 }
 
+/// `simulate` on one core alone, the first that this process may use.
+fn on_one_core(args: &[&str]) -> Output {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let mut lines = status.lines();
+    let allowed = lines
+        .find_map(|line| line.strip_prefix("Cpus_allowed_list:"))
+        .unwrap();
+    let first = allowed.trim().split([',', '-']).next().unwrap();
+    Command::new("taskset")
+        .args(["-c", first, env!("CARGO_BIN_EXE_remediation-orchestrator")])
+        .arg("simulate")
+        .args(args)
+        .output()
+        .unwrap_or_else(|error| panic!("taskset: {error}; install it (Debian: util-linux)"))
+}
+
+#[test]
+fn one_core_and_all_of_them_give_the_same_bytes() {
+    for args in [
+        &["--seed", "7", "--print"][..],
+        &["--seed", "11", "--print"],
+        &["--seeds", "0..60"],
+        &["--seeds", "0..60", "-o", "json"],
+    ] {
+        let (one, all) = (on_one_core(args), simulate(args));
+        let told = text(&one.stderr);
+        assert_eq!(one.status.code(), Some(0), "{args:?}: {told}");
+        assert_eq!(all.status.code(), Some(0), "{args:?}");
+        assert!(one.stdout.len() > 20, "{args:?}: nothing was printed");
+        assert!(one.stdout == all.stdout, "{args:?}: two runs differ");
+    }
+}
+
 #[test]
 fn a_run_is_printed_as_json_where_that_is_asked_for() {
     let output = simulate(&["--seed", "7", "--print", "-o", "json"]);
