@@ -180,7 +180,7 @@ pub(crate) struct SimulateArgs {
     #[arg(long, value_name = "FROM..TO")]
     pub(crate) seeds: Option<crate::simulate::Seeds>,
     /// Ends after this time, for example 90s, 5m or 2h
-    #[arg(long, value_name = "TIME", value_parser = crate::simulate::duration)]
+    #[arg(long, value_name = "TIME", value_parser = crate::simulate::duration, conflicts_with = "print")]
     pub(crate) time: Option<std::time::Duration>,
     /// The same requests and children, and nothing goes wrong around them: how fast whole lifecycles are
     #[arg(long, conflicts_with_all = ["trace", "every_fault", "every_pair"])]
@@ -188,13 +188,14 @@ pub(crate) struct SimulateArgs {
     /// Runs a recorded trace again, and prints every call and write
     #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "seeds", "time"])]
     pub(crate) trace: Option<PathBuf>,
-    /// Where the smallest run that breaks a promise is written [default: simulation-seed-N.json]
-    #[arg(long, value_name = "FILE")]
+    /// Where the smallest run that breaks a promise is written [default: simulation-seed-N.json, or
+    /// simulation-every-fault.json and simulation-every-pair.json]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["trace", "print"])]
     pub(crate) out: Option<PathBuf>,
     /// Every single fault at every call of a few reference lives, instead of seeds
     #[arg(long, conflicts_with_all = ["seed", "seeds", "trace"])]
     pub(crate) every_fault: bool,
-    /// Every ordered pair of faults at the calls of a few reference lives; takes hours
+    /// Every ordered pair of faults at the calls of a few reference lives; takes some ten minutes on two cores
     #[arg(long, conflicts_with_all = ["seed", "seeds", "trace", "every_fault"])]
     pub(crate) every_pair: bool,
     /// One part of --every-pair alone, for example 3/10; the parts together are the whole

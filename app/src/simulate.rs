@@ -5,11 +5,17 @@ mod found;
 mod memory;
 mod part;
 mod points;
+mod progress;
+#[cfg(test)]
+mod tests;
 
 use std::io::{Read, Write};
+use std::path::Path;
 use std::time::Duration;
 
-use remediation_adapters::simulation::run::{LARGEST_TRACE, Options, Plan, Trace, TraceError, run};
+use remediation_adapters::simulation::run::{
+    LARGEST_TRACE, Options, Plan, Report, Trace, TraceError, run,
+};
 use serde_json::json;
 
 use crate::cli::{Output, SimulateArgs};
@@ -33,14 +39,19 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 }
 
 pub(crate) fn main(args: &SimulateArgs) -> Result<(), Failure> {
+    simulate(args, &Options::default(), &mut std::io::stdout())
+}
+
+/// Does what the arguments ask for, with what stands between the operators and their calls; the result goes to `out`.
+fn simulate(args: &SimulateArgs, options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
     if let Some(file) = &args.trace {
-        return repeat(args, file);
+        return repeat(args, file, options, out);
     }
     if args.every_fault || args.every_pair {
-        return points::main(args);
+        return points::simulate(args, options, out);
     }
     if let (Some(seed), true) = (args.seed, args.print) {
-        return print_run(args, seed);
+        return print_run(args, seed, options, out);
     }
     let (from, to) = match (args.seeds, args.seed) {
         (Some(Seeds { from, to }), _) => (from, to),
@@ -52,16 +63,18 @@ pub(crate) fn main(args: &SimulateArgs) -> Result<(), Failure> {
         plan: &|seed| plan(args, seed),
         seeds: Seeds { from, to },
         time: if endless { Some(SHORT) } else { args.time },
+        options,
     };
     let tally = campaign.run();
     eprintln!("{}", tally.rate());
-    print(&match args.output {
+    let text = match args.output {
         Output::Text => tally.text(),
         Output::Json => tally.json(),
-    })?;
+    };
+    print(out, &text)?;
     match tally.broken.first_key_value() {
         None => Ok(()),
-        Some((seed, violations)) => Err(found::tell(args, *seed, violations, &tally)),
+        Some((seed, violations)) => Err(found::tell(args, *seed, violations, &tally, options)),
     }
 }
 
@@ -75,30 +88,30 @@ fn plan(args: &SimulateArgs, seed: u64) -> Plan {
 }
 
 /// Prints everything that happens in one run.
-fn print_run(args: &SimulateArgs, seed: u64) -> Result<(), Failure> {
-    let report = run(&plan(args, seed), &written_down());
-    print(&report.trace)?;
+fn print_run(
+    args: &SimulateArgs,
+    seed: u64,
+    options: &Options,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let report = run(&plan(args, seed), &written_down(options));
+    print_report(args.output, &report, out)?;
     report.broken.first().map_or(Ok(()), |violation| {
         Err(Failure::Check(format!("seed {seed}: {violation}")))
     })
 }
 
 /// Runs a trace again.
-fn repeat(args: &SimulateArgs, file: &std::path::Path) -> Result<(), Failure> {
+fn repeat(
+    args: &SimulateArgs,
+    file: &Path,
+    options: &Options,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
     let shown = file.display();
     let trace = read(file).map_err(|problem| Failure::Input(format!("{shown}: {problem}")))?;
-    let report = run(&trace.plan, &written_down());
-    match args.output {
-        Output::Text => print(&report.trace)?,
-        Output::Json => {
-            let broken: Vec<String> = report.broken.iter().map(ToString::to_string).collect();
-            let lines: Vec<&str> = report.trace.lines().collect();
-            print(&format!(
-                "{:#}\n",
-                json!({ "broken": broken, "trace": lines })
-            ))?;
-        }
-    }
+    let report = trace.run(&written_down(options));
+    print_report(args.output, &report, out)?;
     match report.broken.first() {
         None => {
             eprintln!(
@@ -111,8 +124,20 @@ fn repeat(args: &SimulateArgs, file: &std::path::Path) -> Result<(), Failure> {
     }
 }
 
+fn print_report(output: Output, report: &Report, out: &mut dyn Write) -> Result<(), Failure> {
+    match output {
+        Output::Text => print(out, &report.trace),
+        Output::Json => {
+            let broken: Vec<String> = report.broken.iter().map(ToString::to_string).collect();
+            let lines: Vec<&str> = report.trace.lines().collect();
+            let value = json!({ "broken": broken, "trace": lines });
+            print(out, &format!("{value:#}\n"))
+        }
+    }
+}
+
 /// The trace in a file; no more is read than a trace may be long, since the file may be a device without an end.
-fn read(file: &std::path::Path) -> Result<Trace, String> {
+fn read(file: &Path) -> Result<Trace, String> {
     let mut bytes = Vec::new();
     std::fs::File::open(file)
         .and_then(|open| open.take(LARGEST_TRACE as u64 + 1).read_to_end(&mut bytes))
@@ -125,15 +150,14 @@ fn read(file: &std::path::Path) -> Result<Trace, String> {
     Trace::read(text).map_err(|error| error.to_string())
 }
 
-fn written_down() -> Options {
+fn written_down(options: &Options) -> Options {
     Options {
         trace: true,
-        ..Options::default()
+        ..options.clone()
     }
 }
 
-fn print(text: &str) -> Result<(), Failure> {
-    std::io::stdout()
-        .write_all(text.as_bytes())
+fn print(out: &mut dyn Write, text: &str) -> Result<(), Failure> {
+    out.write_all(text.as_bytes())
         .map_err(|error| Failure::writing(&error))
 }

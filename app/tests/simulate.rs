@@ -78,6 +78,66 @@ fn the_same_seed_prints_the_same_calls_and_writes() {
     assert_eq!(printed, print("/nowhere"));
 }
 
+/// `simulate` on one core alone, the first that this process may use.
+fn on_one_core(args: &[&str]) -> Output {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let mut lines = status.lines();
+    let allowed = lines
+        .find_map(|line| line.strip_prefix("Cpus_allowed_list:"))
+        .unwrap();
+    let first = allowed.trim().split([',', '-']).next().unwrap();
+    Command::new("taskset")
+        .args(["-c", first, env!("CARGO_BIN_EXE_remediation-orchestrator")])
+        .arg("simulate")
+        .args(args)
+        .output()
+        .unwrap_or_else(|error| panic!("taskset: {error}; install it (Debian: util-linux)"))
+}
+
+#[test]
+fn one_core_and_all_of_them_give_the_same_bytes() {
+    for args in [
+        &["--seed", "7", "--print"][..],
+        &["--seed", "11", "--print"],
+        &["--seeds", "0..60"],
+        &["--seeds", "0..60", "-o", "json"],
+    ] {
+        let (one, all) = (on_one_core(args), simulate(args));
+        let told = text(&one.stderr);
+        assert_eq!(one.status.code(), Some(0), "{args:?}: {told}");
+        assert_eq!(all.status.code(), Some(0), "{args:?}");
+        assert!(one.stdout.len() > 20, "{args:?}: nothing was printed");
+        assert!(one.stdout == all.stdout, "{args:?}: two runs differ");
+    }
+}
+
+#[test]
+fn a_run_is_printed_as_json_where_that_is_asked_for() {
+    let output = simulate(&["--seed", "7", "--print", "-o", "json"]);
+    assert_eq!(output.status.code(), Some(0));
+    let value: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let lines = value["trace"].as_array().unwrap();
+    let lines: Vec<&str> = lines.iter().map(|line| line.as_str().unwrap()).collect();
+    let printed = text(&simulate(&["--seed", "7", "--print"]).stdout);
+    assert_eq!(lines, printed.lines().collect::<Vec<_>>());
+    assert_eq!(value["broken"], serde_json::json!([]));
+}
+
+#[test]
+fn every_fault_says_of_each_life_how_many_runs_there_were() {
+    let output = simulate(&["--every-fault", "--time", "1ms", "-o", "json"]);
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    let value: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let lives = value["lives"].as_array().unwrap();
+    assert!(
+        lives.iter().all(|life| life["of"].as_u64() > Some(400)),
+        "{value}"
+    );
+    assert_eq!(value["broken"], serde_json::json!([]));
+    assert!(told.contains("runs a second"), "{told}");
+}
+
 #[test]
 fn bad_input_is_named_with_exit_code_2() {
     let broken = file("half.json", "{\n  \"format\":");
@@ -94,6 +154,18 @@ fn bad_input_is_named_with_exit_code_2() {
         (vec!["--time", "soon"], "90s, 5m or 2h"),
         (
             vec!["--seed", "1", "--seeds", "1..2"],
+            "cannot be used with",
+        ),
+        (
+            vec!["--seed", "1", "--print", "--out", "here.json"],
+            "cannot be used with",
+        ),
+        (
+            vec!["--seed", "1", "--print", "--time", "5s"],
+            "cannot be used with",
+        ),
+        (
+            vec!["--trace", "here.json", "--out", "there.json"],
             "cannot be used with",
         ),
         (
@@ -230,4 +302,50 @@ fn a_trace_is_run_again_and_says_when_nothing_is_broken_any_more() {
         "{told}"
     );
     assert!(text(&output.stdout).contains("created remediationrequests/r0"));
+}
+
+#[test]
+fn a_trace_that_breaks_a_promise_ends_with_exit_code_1() {
+    use remediation_adapters::simulation::run::points::references;
+    use remediation_adapters::simulation::run::{CallFault, Options, Stream, Trouble};
+    let reference = references().into_iter().next().unwrap();
+    let points = reference.points();
+    // A creation that is refused for good ends the life otherwise, which the trace says it must not.
+    let refused = |trouble: &Trouble| {
+        matches!(
+            trouble,
+            Trouble::Call {
+                stream: Stream::Work,
+                fault: CallFault::Invalid,
+                ..
+            }
+        )
+    };
+    let refused = points.iter().filter(|point| refused(&point.trouble));
+    let mut traces = refused.map(|point| {
+        let mut trace = reference.with(&[point]);
+        trace.same_end = true;
+        trace
+    });
+    let trace = traces
+        .find(|trace| !trace.run(&Options::default()).broken.is_empty())
+        .unwrap();
+    let path = file("broken.json", &trace.write());
+    let path = path.to_str().unwrap();
+    let output = simulate(&["--trace", path]);
+    let (printed, told) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    let expected = format!("error: {path}: S21 shop/r0 at ");
+    assert!(told.starts_with(&expected), "{told}");
+    assert!(told.contains("it ends as Failed ("), "{told}");
+    assert!(printed.contains("!! S21 shop/r0 at "), "{printed}");
+    let output = simulate(&["--trace", path, "-o", "json"]);
+    std::fs::remove_file(path).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let value: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let broken = value["broken"].as_array().unwrap();
+    assert!(
+        broken[0].as_str().unwrap().starts_with("S21 shop/r0 at "),
+        "{value}"
+    );
 }

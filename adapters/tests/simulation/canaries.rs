@@ -34,7 +34,7 @@ impl Calls for Wrong {
     }
 }
 
-fn with(mistake: Mistake) -> Options {
+pub(super) fn with(mistake: Mistake) -> Options {
     Options {
         wrap: Arc::new(move |inner| {
             Arc::new(Wrong {
@@ -132,23 +132,23 @@ fn a_status_that_names_another_execution_than_before_is_caught() {
     );
 }
 
+/// Records another policy with each write.
+pub(super) const GROWING_POLICY: Mistake = |inner, request, call, _| {
+    let call = match call {
+        Call::Record(mut record) if record.from.effective_policy.is_some() => {
+            if let Some(policy) = &mut record.to.effective_policy {
+                policy.ttl_seconds_after_finished += 1;
+            }
+            Call::Record(record)
+        }
+        call => call,
+    };
+    inner.call(&request, &call)
+};
+
 #[test]
 fn a_policy_that_changes_under_way_is_caught() {
-    caught(
-        |inner, request, call, _| {
-            let call = match call {
-                Call::Record(mut record) if record.from.effective_policy.is_some() => {
-                    if let Some(policy) = &mut record.to.effective_policy {
-                        policy.ttl_seconds_after_finished += 1;
-                    }
-                    Call::Record(record)
-                }
-                call => call,
-            };
-            inner.call(&request, &call)
-        },
-        &[Promise::S27],
-    );
+    caught(GROWING_POLICY, &[Promise::S27]);
 }
 
 #[test]
@@ -169,7 +169,12 @@ fn a_condition_of_a_newer_version_that_is_dropped_is_caught() {
 }
 
 /// Creates an execution again under another name when no answer came.
-fn repeated(inner: Inner, request: Identity, call: Call, _: u32) -> BoxFuture<'static, Outcome> {
+pub(super) fn repeated(
+    inner: Inner,
+    request: Identity,
+    call: Call,
+    _: u32,
+) -> BoxFuture<'static, Outcome> {
     async move {
         let outcome = inner.call(&request, &call).await;
         match (call, outcome) {
@@ -284,7 +289,7 @@ fn a_status_that_is_said_to_be_written_and_is_not_is_caught() {
 
 /// Two replicas, the leader of which stands still for a minute from this moment on. Its workflow begins to execute 7 s after
 /// the start, which leads to a status write and nothing else, and has long completed when the leader goes on.
-fn stopped_leader(at_ms: u64) -> Plan {
+pub(super) fn stopped_leader(at_ms: u64) -> Plan {
     let reference = references().into_iter().next().unwrap();
     let mut plan = reference.plan;
     plan.replicas = 2;
@@ -307,7 +312,7 @@ fn stopped_leader(at_ms: u64) -> Plan {
 
 /// Writes a status whatever the version is that it lands on, as a patch without a resourceVersion does. What is under
 /// way goes on when nobody waits for the answer any more.
-fn unconditional(
+pub(super) fn unconditional(
     inner: Inner,
     request: Identity,
     call: Call,
@@ -390,8 +395,9 @@ fn every_fault_at_every_point_notices_a_creation_repeated_under_another_name() {
     let options = with(repeated);
     let reference = references().into_iter().next().unwrap();
     let points = reference.points();
-    let wrong = points
-        .iter()
-        .find_map(|point| reference.with(&[point], &options));
+    let wrong = points.iter().find_map(|point| {
+        let report = reference.run(&[point], &options);
+        report.broken.into_iter().next()
+    });
     println!("{}", wrong.expect("no fault shows the mistake"));
 }

@@ -10,6 +10,7 @@ mod every_fault;
 mod found;
 mod reached;
 mod seeds;
+mod traces;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};

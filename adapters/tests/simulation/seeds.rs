@@ -162,7 +162,8 @@ fn no_seed_breaks_a_promise_and_everything_is_reached() {
     if seeds == SEEDS {
         let renews = "-p remediation-adapters --features simulation --test simulation seeds";
         let page = reached::page(&reach);
-        assert_committed("docs/reliability/reached.md", &page, renews);
+        reached::assert_nothing_lost(&page);
+        assert_committed(reached::PAGE, &page, renews);
     }
 }
 

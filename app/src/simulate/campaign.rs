@@ -10,6 +10,7 @@ use remediation_adapters::simulation::run::{Options, Plan, Reach, Violation, run
 use serde_json::json;
 
 use super::memory;
+use super::progress::Progress;
 
 /// A range of seeds, the end excluded: `0..1000`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +46,8 @@ pub(super) struct Campaign<'a> {
     pub(super) plan: &'a (dyn Fn(u64) -> Plan + Sync),
     pub(super) seeds: Seeds,
     pub(super) time: Option<Duration>,
+    /// What stands between the operators and their calls.
+    pub(super) options: &'a Options,
 }
 
 /// What came of it.
@@ -58,38 +61,42 @@ pub(super) struct Tally {
     pub(super) broken: BTreeMap<u64, Vec<Violation>>,
 }
 
-const PROGRESS: Duration = Duration::from_secs(5);
-/// After so many seeds with broken promises a campaign ends: there is enough to do.
-const ENOUGH: usize = 20;
+/// After so many runs with broken promises a campaign ends: there is enough to do.
+pub(super) const ENOUGH: usize = 20;
 
 impl Campaign<'_> {
     pub(super) fn run(&self) -> Tally {
         let began = Instant::now();
         let next = AtomicU64::new(self.seeds.from);
         let stop = AtomicBool::new(false);
-        let tally = Mutex::new(Tally::default());
+        let tally = Mutex::new((Tally::default(), Progress::of(None)));
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         std::thread::scope(|scope| {
             for _ in 0..threads {
                 scope.spawn(|| self.work(&next, &stop, &tally, began));
             }
         });
-        let mut tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let (mut tally, _) = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
         tally.seconds = began.elapsed().as_secs_f64();
         tally
     }
 
-    fn work(&self, next: &AtomicU64, stop: &AtomicBool, tally: &Mutex<Tally>, began: Instant) {
-        let options = Options::default();
-        let mut shown = began;
+    fn work(
+        &self,
+        next: &AtomicU64,
+        stop: &AtomicBool,
+        tally: &Mutex<(Tally, Progress)>,
+        began: Instant,
+    ) {
         while !stop.load(Ordering::Relaxed) {
             let over = self.time.is_some_and(|time| began.elapsed() >= time);
             let seed = next.fetch_add(1, Ordering::Relaxed);
             if over || seed >= self.seeds.to {
                 return;
             }
-            let report = run(&(self.plan)(seed), &options);
+            let report = run(&(self.plan)(seed), self.options);
             let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
+            let (tally, progress) = &mut *tally;
             tally.runs += 1;
             tally.lifecycles += report.lifecycles;
             tally.virtual_ms += report.lasted_ms;
@@ -101,16 +108,7 @@ impl Campaign<'_> {
                 tally.broken.insert(seed, report.broken);
                 stop.store(tally.broken.len() >= ENOUGH, Ordering::Relaxed);
             }
-            if shown.elapsed() >= PROGRESS {
-                shown = Instant::now();
-                let rate = tally.runs as f64 / began.elapsed().as_secs_f64();
-                let broken = tally.broken.len();
-                let memory = memory::now().map_or(String::new(), |now| format!(", {now} MB"));
-                eprintln!(
-                    "{} runs, {rate:.0} a second, {broken} broke a promise{memory}",
-                    tally.runs
-                );
-            }
+            progress.tell(tally.runs, tally.broken.len());
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What is told of a broken promise: the smallest run that breaks it, kept in a file, and how to repeat it.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use remediation_adapters::simulation::run::{Options, Trace, Violation, shrink};
 
@@ -17,6 +17,7 @@ pub(super) fn tell(
     seed: u64,
     violations: &[Violation],
     all: &Tally,
+    options: &Options,
 ) -> Failure {
     let Some(first) = violations.first() else {
         return Failure::Check(format!("seed {seed} broke a promise"));
@@ -26,24 +27,17 @@ pub(super) fn tell(
         first.promise
     );
     let plan = super::plan(args, seed);
-    let (small, report) = shrink(&plan, first.promise, &Options::default(), BUDGET);
+    let (small, report) = shrink(&plan, first.promise, options, BUDGET);
     let same = |violation: &&Violation| violation.promise == first.promise;
     let violation = report.broken.iter().find(same).unwrap_or(first);
     let trace = Trace::new(small, violation.promise.name(), &violation.story);
-    let file = args
-        .out
-        .clone()
-        .unwrap_or_else(|| PathBuf::from(format!("simulation-seed-{seed}.json")));
-    let kept = match std::fs::write(&file, trace.write()) {
-        Ok(()) => format!(
-            "repeat it with: remediation-orchestrator simulate --trace {}",
-            file.display()
-        ),
-        Err(error) => format!(
-            "{}: cannot be written: {error}; repeat it with: remediation-orchestrator simulate --seed {seed} --print",
-            file.display()
-        ),
-    };
+    let no_faults = if args.no_faults { " --no-faults" } else { "" };
+    let kept = keep(
+        args,
+        &trace,
+        &format!("simulation-seed-{seed}.json"),
+        &format!("--seed {seed}{no_faults} --print"),
+    );
     Failure::Check(format!(
         "{violation}\n  {} of {} runs broke a promise; seed {seed} made smaller: {} of {} requests, {} of {} troubles\n  {kept}",
         all.broken.len(),
@@ -53,4 +47,16 @@ pub(super) fn tell(
         trace.plan.troubles.len(),
         plan.troubles.len(),
     ))
+}
+
+/// Writes the trace where the arguments say, else under this name; says how to repeat it, with these other arguments where
+/// the file cannot be written.
+pub(super) fn keep(args: &SimulateArgs, trace: &Trace, name: &str, otherwise: &str) -> String {
+    const REPEAT: &str = "repeat it with: remediation-orchestrator simulate";
+    let file = args.out.as_deref().unwrap_or(Path::new(name));
+    let shown = file.display();
+    match std::fs::write(file, trace.write()) {
+        Ok(()) => format!("{REPEAT} --trace {shown}"),
+        Err(error) => format!("{shown}: cannot be written: {error}; {REPEAT} {otherwise}"),
+    }
 }

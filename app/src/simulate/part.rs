@@ -1,5 +1,6 @@
 //! One part of many runs, so that they can be done one part after the other or on several machines.
 
+use std::fmt;
 use std::str::FromStr;
 
 /// Which part of how many: `3/10`.
@@ -20,6 +21,12 @@ impl Part {
             .skip(self.number - 1)
             .step_by(self.of)
             .collect()
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.number, self.of)
     }
 }
 

@@ -52,7 +52,7 @@ impl Layer {
             Layer::Property => "1,900 inputs, 600 lives",
             Layer::Model => "1.9 million states",
             Layer::Simulation => "10,000 runs",
-            Layer::EveryFault => "4,287 runs",
+            Layer::EveryFault => "4,908 runs",
             Layer::Real => "143 scenarios, 192 lives",
         }
     }

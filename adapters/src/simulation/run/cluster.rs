@@ -119,7 +119,7 @@ impl<'a> Cluster<'a> {
         for trouble in &self.plan.troubles {
             if let Trouble::Garbage { late_ms } = trouble {
                 late = Duration::from_millis(*late_ms);
-                self.witness.reach_about(&trouble.sort(), None);
+                self.witness.disturbs();
             }
         }
         let settings = replica::settings(self.plan);
@@ -147,7 +147,9 @@ impl<'a> Cluster<'a> {
             };
             self.tasks.spawn(replica.run());
         }
-        self.tasks.spawn(collect(self.server.clone(), late));
+        let witness = Arc::clone(&self.witness);
+        self.tasks
+            .spawn(collect(self.server.clone(), late, witness));
         for asked in &self.plan.requests {
             let (people, name) = (self.people.clone(), asked.name.clone());
             let at = Duration::from_millis(asked.at_ms);
@@ -311,13 +313,21 @@ impl<'a> Cluster<'a> {
                 let definitions = self.definitions();
                 let back = definitions.uninstall(kind, until_ms);
                 self.server.collect_garbage();
-                reached();
-                self.tasks.spawn(back);
+                self.witness.disturbs();
+                faults.installed(kind, false);
+                self.tasks.spawn(async move {
+                    back.await;
+                    faults.installed(kind, true);
+                });
             }
             Trouble::OlderDefinition { until_ms } => {
-                reached();
+                self.witness.disturbs();
                 let renewed = self.definitions().make_older(until_ms);
-                self.tasks.spawn(renewed);
+                faults.older(true);
+                self.tasks.spawn(async move {
+                    renewed.await;
+                    faults.older(false);
+                });
             }
             Trouble::Webhook { at_ms, for_ms } => {
                 let webhook = Arc::clone(&self.webhook);
@@ -458,6 +468,8 @@ impl<'a> Cluster<'a> {
             ends,
             lifecycles,
             calls: self.faults.counted(),
+            calls_to_first_end: self.faults.counted_to_first_end(),
+            events: self.streams.shown(),
             lasted_ms: u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX),
         }
     }
@@ -470,12 +482,15 @@ async fn due(at_ms: u64, reached: impl FnOnce()) {
 }
 
 /// The garbage collector, and the controllers of namespaces and definitions.
-async fn collect(server: ApiServer, late: Duration) {
+async fn collect(server: ApiServer, late: Duration, witness: Arc<Witness>) {
     let every = Duration::from_secs(1);
     tokio::time::sleep(late).await;
     loop {
         tokio::time::sleep(every.max(late)).await;
-        server.collect_garbage();
+        let collected = server.collect_garbage();
+        if collected > 0 && !late.is_zero() {
+            witness.strikes("Garbage collector late", None);
+        }
     }
 }
 

@@ -14,6 +14,13 @@ const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitio
 /// Fields of status that an older definition of the requests does not have. Nothing that is decided depends on them.
 const LATER_FIELDS: [&str; 3] = ["waitingFor", "expiryTime", "observedGeneration"];
 
+/// Whether this write of a status holds a field that an older definition lacks.
+pub(super) fn holds_later_field(patch: &[u8]) -> bool {
+    let patch: Value = serde_json::from_slice(patch).unwrap_or_default();
+    let status = &patch["status"];
+    LATER_FIELDS.iter().any(|field| !status[field].is_null())
+}
+
 pub(super) struct Definitions {
     pub(super) hand: Hand,
     pub(super) healed: Arc<Board<bool>>,

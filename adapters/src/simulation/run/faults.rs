@@ -1,11 +1,13 @@
 //! What becomes of each call that reaches the API server: the plan's troubles with calls, and crashes in them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use remediation_core::kind::{ChildKind, REQUEST_PLURAL};
 use tokio::time::Instant;
 
+use super::definitions;
 use super::expect;
 use super::link::Life;
 use super::people;
@@ -30,6 +32,10 @@ pub(super) struct Faults {
 #[derive(Default)]
 struct State {
     counted: BTreeMap<Stream, u32>,
+    /// What was counted when the first remediation ended.
+    counted_to_first_end: Option<BTreeMap<Stream, u32>>,
+    /// What was counted when everything healed.
+    counted_until_healed: BTreeMap<Stream, u32>,
     calls: BTreeMap<(Stream, u32), CallFault>,
     crashes: BTreeMap<(Stream, u32), (InFlight, u64)>,
     deeds: BTreeMap<u32, Vec<(String, Deed)>>,
@@ -37,6 +43,10 @@ struct State {
     repeated: Repeated,
     outage: bool,
     healed: bool,
+    /// The plurals of kinds that are not installed.
+    uninstalled: BTreeSet<&'static str>,
+    /// Whether the definition of the requests is an older one.
+    older: bool,
     /// The processes that run, by replica.
     lives: BTreeMap<String, Arc<Life>>,
 }
@@ -144,10 +154,26 @@ impl Faults {
         self.locked().outage = outage;
     }
 
+    /// Whether this kind is installed.
+    pub(super) fn installed(&self, kind: ChildKind, installed: bool) {
+        let uninstalled = &mut self.locked().uninstalled;
+        if installed {
+            uninstalled.remove(kind.plural());
+        } else {
+            uninstalled.insert(kind.plural());
+        }
+    }
+
+    /// Whether the definition of the requests is an older one.
+    pub(super) fn older(&self, older: bool) {
+        self.locked().older = older;
+    }
+
     /// From now on only what lasts for ever goes wrong.
     pub(super) fn heal(&self) {
         let mut state = self.locked();
         state.healed = true;
+        state.counted_until_healed = state.counted.clone();
         state.outage = false;
         state.calls.clear();
         state.crashes.clear();
@@ -155,16 +181,27 @@ impl Faults {
         state.sorts.retain(|sort| sort.to.is_none());
     }
 
-    /// How many calls operators made so far, of each stream.
+    /// How many calls operators made until everything healed, of each stream.
     pub(super) fn counted(&self) -> BTreeMap<Stream, u32> {
-        self.locked().counted.clone()
+        self.locked().counted_until_healed.clone()
+    }
+
+    /// How many of them they had made when the first remediation ended.
+    pub(super) fn counted_to_first_end(&self) -> BTreeMap<Stream, u32> {
+        let state = self.locked();
+        let counted = state.counted_to_first_end.as_ref();
+        counted.unwrap_or(&state.counted_until_healed).clone()
     }
 
     fn of_operator(&self, request: &RequestInfo) -> Intercept {
         let stream = stream(request);
         let passed = self.started.elapsed();
+        let ended = self.witness.lifecycles() > 0;
         let (nth, deeds) = {
             let mut state = self.locked();
+            if ended && !state.healed && state.counted_to_first_end.is_none() {
+                state.counted_to_first_end = Some(state.counted.clone());
+            }
             if state.outage {
                 drop(state);
                 self.witness.reach("Outage", Some(request));
@@ -218,6 +255,15 @@ impl Faults {
                 && sort.to.is_none_or(|to| passed < to)
         });
         let Some(fault) = sort.map(|sort| sort.fault) else {
+            let uninstalled = state.uninstalled.contains(request.resource.as_str());
+            let older = state.older && request.resource == REQUEST_PLURAL;
+            drop(state);
+            if uninstalled {
+                self.witness.strikes_call("Kind not installed", request);
+            }
+            if older && definitions::holds_later_field(&request.body) {
+                self.witness.strikes_call("Older definition", request);
+            }
             return Intercept::Pass;
         };
         let times = state.repeated.refused(request, Instant::now());

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -64,33 +64,63 @@ impl Life {
 /// What is done to open watches, by their number.
 #[derive(Debug, Default)]
 pub(super) struct StreamFaults {
-    opened: AtomicU32,
-    faults: Mutex<BTreeMap<u32, (u32, StreamFault)>>,
+    state: Mutex<Streams>,
+}
+
+#[derive(Debug, Default)]
+struct Streams {
+    faults: BTreeMap<u32, (u32, StreamFault)>,
+    /// How many events each watch showed that was opened before everything healed.
+    shown: Vec<u32>,
+    healed: bool,
 }
 
 impl StreamFaults {
     pub(super) fn new(faults: BTreeMap<u32, (u32, StreamFault)>) -> Self {
+        let state = Streams {
+            faults,
+            ..Streams::default()
+        };
         Self {
-            opened: AtomicU32::new(0),
-            faults: Mutex::new(faults),
+            state: Mutex::new(state),
         }
     }
 
-    /// From now on watches are left alone.
-    pub(super) fn heal(&self) {
-        self.faults
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+    fn locked(&self) -> MutexGuard<'_, Streams> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn of_next(&self) -> Option<(u32, StreamFault)> {
-        let nth = self.opened.fetch_add(1, Ordering::Relaxed);
-        self.faults
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&nth)
-            .copied()
+    /// Watches that are opened from now on are left alone.
+    pub(super) fn heal(&self) {
+        self.locked().healed = true;
+    }
+
+    /// How many events each watch showed, by its number.
+    pub(super) fn shown(&self) -> Vec<u32> {
+        self.locked().shown.clone()
+    }
+
+    /// A watch is opened: its number, and what is done to it; none where watches are left alone.
+    fn open(&self) -> Option<(usize, Option<(u32, StreamFault)>)> {
+        let mut streams = self.locked();
+        if streams.healed {
+            return None;
+        }
+        let nth = streams.shown.len();
+        streams.shown.push(0);
+        let number = u32::try_from(nth).ok();
+        let fault = number.and_then(|number| streams.faults.get(&number));
+        Some((nth, fault.copied()))
+    }
+
+    /// The next event of this watch passes: its number.
+    fn pass(&self, nth: usize) -> u32 {
+        let mut streams = self.locked();
+        let Some(events) = streams.shown.get_mut(nth) else {
+            return 0;
+        };
+        *events += 1;
+        *events - 1
     }
 }
 
@@ -158,13 +188,13 @@ impl Service<Request<ClientBody>> for Link {
 
 impl Link {
     fn watched(&self, answer: Response<ResponseBody>, is_watch: bool) -> Response<LinkBody> {
-        let fault = if is_watch && answer.status().is_success() {
-            self.streams.of_next()
-        } else {
-            None
+        let opened = is_watch && answer.status().is_success();
+        let Some((nth, fault)) = opened.then(|| self.streams.open()).flatten() else {
+            return answer.map(LinkBody::plain);
         };
         let told = Arc::clone(&self.told);
         answer.map(|body| LinkBody {
+            watch: Some((Arc::clone(&self.streams), nth)),
             fault,
             told: fault.is_some().then_some(told),
             ..LinkBody::plain(body)
@@ -175,7 +205,8 @@ impl Link {
 /// An answer's body, to which something may be done on its way.
 pub(super) struct LinkBody {
     body: ResponseBody,
-    events: u32,
+    /// Where a watch's events are counted, and its number.
+    watch: Option<(Arc<StreamFaults>, usize)>,
     fault: Option<(u32, StreamFault)>,
     told: Option<Arc<dyn Fn(StreamFault) + Send + Sync>>,
     state: State,
@@ -193,7 +224,7 @@ impl LinkBody {
     fn plain(body: ResponseBody) -> Self {
         Self {
             body,
-            events: 0,
+            watch: None,
             fault: None,
             told: None,
             state: State::Whole,
@@ -202,8 +233,8 @@ impl LinkBody {
 
     /// What becomes of this event, if it is the one.
     fn strike(&mut self) -> Option<StreamFault> {
-        let at = self.events;
-        self.events += 1;
+        let (streams, nth) = self.watch.as_ref()?;
+        let at = streams.pass(*nth);
         let (event, fault) = self.fault?;
         if event != at {
             return None;

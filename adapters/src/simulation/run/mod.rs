@@ -79,8 +79,12 @@ pub struct Report {
     pub ends: BTreeMap<String, End>,
     /// How many remediations came to an end.
     pub lifecycles: u64,
-    /// How many calls the operators made, of each stream.
+    /// How many calls the operators made until everything healed, of each stream.
     pub calls: BTreeMap<Stream, u32>,
+    /// How many of them they had made when the first remediation ended.
+    pub calls_to_first_end: BTreeMap<Stream, u32>,
+    /// How many events each watch showed that the operators opened until then, by its number.
+    pub events: Vec<u32>,
     /// How much virtual time it took, in milliseconds.
     pub lasted_ms: u64,
 }

@@ -1,13 +1,18 @@
 //! Every fault at every point: for a few reference lives, each single fault at each call, and on demand each ordered
 //! pair of them.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use remediation_core::request::{RequestSpec, Timeouts};
 use remediation_core::time::GoDuration;
 
+use super::hand::NAMESPACE;
 use super::plan::{Asked, CallFault, InFlight, Plan, Stream, StreamFault, Trouble};
 use super::swarm::{alert, scaling};
-use super::{Options, Report, run};
+use super::{End, Options, Report, Trace, run, template};
 use crate::simulation::children::{Approval, Decision, Outcome, Script, Stage, Step};
+use crate::simulation::promises::{Promise, Violation};
 
 /// A life without faults, to compare with.
 #[derive(Clone, Debug)]
@@ -30,11 +35,12 @@ pub struct Point {
     pub same_end: bool,
 }
 
-/// The reference lives: one step, a plan whose steps depend on one another, an approval, a failure, a timeout.
+/// The reference lives: one step, a plan whose steps depend on one another, an approval, a failure, a timeout, and one
+/// step with two replicas.
 #[must_use]
 pub fn references() -> Vec<Reference> {
     let step = |name: &str, depends_on: &[&str]| {
-        let takes = std::time::Duration::from_millis(700);
+        let takes = Duration::from_millis(700);
         scaling(name, depends_on, Stage::lasting(takes))
     };
     let ours = |steps: Vec<Step>| Script {
@@ -42,57 +48,56 @@ pub fn references() -> Vec<Reference> {
         executed_by_orchestrator: true,
         ..Script::default()
     };
-    let second = std::time::Duration::from_secs(1);
-    let scripts = [
-        ("one step", ours(vec![step("one", &[])])),
-        (
-            "a plan",
-            ours(vec![
-                step("one", &[]),
-                step("two", &[]),
-                step("three", &["one", "two"]),
-                step("four", &["three"]),
-            ]),
-        ),
-        (
-            "an approval",
-            Script {
-                approval: Some(Approval {
-                    // Longer than any single fault holds the asking up.
-                    after: GoDuration::from_secs(200),
-                    decision: Decision::Approved,
-                }),
-                ..ours(vec![step("one", &[])])
-            },
-        ),
-        (
-            "a failure",
-            Script {
-                steps: vec![Step {
-                    stage: Stage::failing(second, "OutOfMemory", "it ran out of memory"),
-                    ..step("one", &[])
-                }],
-                executed_by_orchestrator: true,
-                ..Script::default()
-            },
-        ),
-        (
-            "a timeout",
-            Script {
-                analysis: Stage {
-                    outcome: Outcome::Stall,
-                    ..Stage::lasting(second)
-                },
-                ..Script::default()
-            },
-        ),
+    let second = Duration::from_secs(1);
+    let one_step = || plan(ours(vec![step("one", &[])]));
+    let steps = ours(vec![
+        step("one", &[]),
+        step("two", &[]),
+        step("three", &["one", "two"]),
+        step("four", &["three"]),
+    ]);
+    let approval = Script {
+        approval: Some(Approval {
+            // Longer than any single fault holds the asking up.
+            after: GoDuration::from_secs(200),
+            decision: Decision::Approved,
+        }),
+        ..ours(vec![step("one", &[])])
+    };
+    let failure = ours(vec![Step {
+        stage: Stage::failing(second, "OutOfMemory", "it ran out of memory"),
+        ..step("one", &[])
+    }]);
+    let mut timeout = plan(Script {
+        analysis: Stage {
+            outcome: Outcome::Stall,
+            ..Stage::lasting(second)
+        },
+        ..Script::default()
+    });
+    if let Some(timeouts) = &mut timeout.requests[0].spec.timeouts {
+        // So that all of it happens before everything heals.
+        timeouts.analyzing = Some("200s".to_owned());
+    }
+    let two_replicas = Plan {
+        replicas: 2,
+        // Until after the cleaning up: the Lease makes each second dear.
+        safety_ms: 150_000,
+        ..one_step()
+    };
+    let lives = [
+        ("one step", one_step()),
+        ("a plan", plan(steps)),
+        ("an approval", plan(approval)),
+        ("a failure", plan(failure)),
+        ("a timeout", timeout),
+        ("two replicas", two_replicas),
     ];
-    let reference = |(name, script): (&'static str, Script)| {
-        let plan = plan(script);
+    let reference = |(name, plan): (&'static str, Plan)| {
         let report = run(&plan, &Options::default());
         Reference { name, plan, report }
     };
-    scripts.into_iter().map(reference).collect()
+    lives.into_iter().map(reference).collect()
 }
 
 /// Seconds. Longer than any two faults hold up what is owed after the end, so that nothing expires before it is done.
@@ -161,18 +166,18 @@ const STREAM_FAULTS: [StreamFault; 4] = [
     StreamFault::Repeat,
     StreamFault::End,
 ];
-/// Watches that an operator opens at first, one for each kind that it watches.
-const WATCHES: u32 = 5;
-/// Events of a watch in a reference life, at most.
-const EVENTS: u32 = 12;
-
 impl Reference {
-    /// Every fault at every point of this life.
+    /// Every fault at every point of this life until everything heals: every call, but of the Lease those until the request
+    /// ended, since it is renewed the same way from then on; and every event of every watch.
     #[must_use]
     pub fn points(&self) -> Vec<Point> {
         let mut points = Vec::new();
         for stream in Stream::ALL {
-            let calls = self.report.calls.get(&stream).copied().unwrap_or(0);
+            let counted = match stream {
+                Stream::Lease => &self.report.calls_to_first_end,
+                Stream::Work | Stream::List | Stream::Watch | Stream::Event => &self.report.calls,
+            };
+            let calls = counted.get(&stream).copied().unwrap_or(0);
             for nth in 0..calls {
                 for (fault, same_end) in CALL_FAULTS {
                     points.push(Point {
@@ -193,8 +198,8 @@ impl Reference {
                 }
             }
         }
-        for nth in 0..WATCHES {
-            for event in 0..EVENTS {
+        for (nth, events) in (0..).zip(&self.report.events) {
+            for event in 0..*events {
                 points.extend(STREAM_FAULTS.map(|fault| Point {
                     trouble: Trouble::Watch { nth, event, fault },
                     same_end: true,
@@ -204,43 +209,84 @@ impl Reference {
         points
     }
 
-    /// Runs this life with these faults; says what is wrong, if anything is.
+    /// This life with these faults, as a trace. It tells nothing yet.
     #[must_use]
-    pub fn with(&self, points: &[&Point], options: &Options) -> Option<String> {
-        let troubles = points.iter().map(|point| point.trouble.clone()).collect();
+    pub fn with(&self, points: &[&Point]) -> Trace {
         let plan = Plan {
-            troubles,
+            troubles: points.iter().map(|point| point.trouble.clone()).collect(),
             ..self.plan.clone()
         };
-        let report = run(&plan, options);
-        if let Some(violation) = report.broken.first() {
-            return Some(violation.to_string());
+        let mut trace = Trace::new(plan, Promise::S21.name(), "");
+        trace.same_end = points.iter().all(|point| point.same_end);
+        trace
+    }
+
+    /// Runs this life with these faults. Where it must end as it does without them and does not, that breaks S21.
+    #[must_use]
+    pub fn run(&self, points: &[&Point], options: &Options) -> Report {
+        let trace = self.with(points);
+        let report = run(&trace.plan, options);
+        if trace.same_end {
+            compared(&self.report, report)
+        } else {
+            report
         }
-        let same_end = points.iter().all(|point| point.same_end);
-        let differs = same_end && report.ends != self.report.ends;
-        differs.then(|| difference(&self.report, &report))
     }
 }
 
-/// What became otherwise.
-fn difference(reference: &Report, report: &Report) -> String {
-    let mut words = Vec::new();
-    for (name, end) in &report.ends {
-        let before = reference.ends.get(name).cloned().unwrap_or_default();
-        if (&end.phase, &end.reason) != (&before.phase, &before.reason) {
-            words.push(format!(
-                "{name} ends as {} ({}), not as {} ({})",
-                end.phase, end.reason, before.phase, before.reason
-            ));
+/// Runs a plan that must end as it does without its troubles (S21).
+pub(super) fn run_to_same_end(plan: &Plan, options: &Options) -> Report {
+    let faultless = Plan {
+        troubles: Vec::new(),
+        ..plan.clone()
+    };
+    compared(&run(&faultless, &Options::default()), run(plan, options))
+}
+
+/// The report of a run that must end as the reference does.
+fn compared(reference: &Report, mut report: Report) -> Report {
+    let none = End::default();
+    let names: BTreeSet<&String> = reference.ends.keys().chain(report.ends.keys()).collect();
+    let mut broken = Vec::new();
+    for name in names {
+        let before = reference.ends.get(name).unwrap_or(&none);
+        let after = report.ends.get(name).unwrap_or(&none);
+        if before != after {
+            broken.push(Violation {
+                promise: Promise::S21,
+                object: format!("{NAMESPACE}/{name}"),
+                at: template::start()
+                    .saturating_add(Duration::from_millis(report.lasted_ms))
+                    .unwrap_or(jiff::Timestamp::MAX),
+                story: difference(before, after),
+            });
         }
-        let counts = [
-            ("created", &end.created, &before.created),
-            ("deleted", &end.deleted, &before.deleted),
-        ];
-        for (what, now, then) in counts {
-            if now != then {
-                words.push(format!("{name}: {what} {now:?}, not {then:?}"));
-            }
+    }
+    for violation in broken {
+        if !report.trace.is_empty() {
+            report.trace += &format!("!! {violation}\n");
+        }
+        report.broken.push(violation);
+    }
+    report
+}
+
+/// What became otherwise.
+fn difference(before: &End, after: &End) -> String {
+    let mut words = Vec::new();
+    if (&after.phase, &after.reason) != (&before.phase, &before.reason) {
+        words.push(format!(
+            "it ends as {} ({}), not as {} ({})",
+            after.phase, after.reason, before.phase, before.reason
+        ));
+    }
+    let counts = [
+        ("created", &after.created, &before.created),
+        ("deleted", &after.deleted, &before.deleted),
+    ];
+    for (what, now, then) in counts {
+        if now != then {
+            words.push(format!("{what} {now:?}, not {then:?}"));
         }
     }
     words.join("; ")

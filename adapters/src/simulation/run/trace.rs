@@ -4,6 +4,7 @@ use remediation_core::text;
 use serde::{Deserialize, Serialize};
 
 use super::plan::Plan;
+use super::{Options, Report, points, run};
 use crate::simulation::children::bounds::OutOfBounds;
 
 /// What the first field of every trace says.
@@ -25,6 +26,9 @@ pub struct Trace {
     pub promise: String,
     /// How, in words.
     pub story: String,
+    /// Whether it must end as it does without its troubles.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub same_end: bool,
     /// What happened.
     pub plan: Plan,
 }
@@ -70,7 +74,18 @@ impl Trace {
             version: TRACE_VERSION,
             promise: promise.to_owned(),
             story: story.to_owned(),
+            same_end: false,
             plan,
+        }
+    }
+
+    /// Runs the plan again, and judges it as it was judged.
+    #[must_use]
+    pub fn run(&self, options: &Options) -> Report {
+        if self.same_end {
+            points::run_to_same_end(&self.plan, options)
+        } else {
+            run(&self.plan, options)
         }
     }
 
@@ -118,7 +133,8 @@ mod tests {
     #[test]
     fn a_trace_survives_its_text() {
         for seed in 0..200 {
-            let trace = Trace::new(Plan::from_seed(seed), "S1", "twice");
+            let mut trace = Trace::new(Plan::from_seed(seed), "S1", "twice");
+            trace.same_end = seed % 2 == 1;
             assert_eq!(Trace::read(&trace.write()), Ok(trace));
         }
     }

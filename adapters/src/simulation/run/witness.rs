@@ -126,7 +126,26 @@ impl Witness {
 
     /// This sort of trouble happened, in the phase that this request is in.
     pub(super) fn reach_about(&self, sort: &str, request: Option<&str>) {
+        self.strikes(sort, request);
+        self.disturbs();
+    }
+
+    /// A trouble begins that counts as reached once it strikes.
+    pub(super) fn disturbs(&self) {
         let now = self.now();
+        if let Some(promises) = &mut self.locked().promises {
+            promises.fault(now);
+        }
+    }
+
+    /// A trouble that has begun has an effect on this call.
+    pub(super) fn strikes_call(&self, sort: &str, request: &RequestInfo) {
+        let name = about(request);
+        self.strikes(sort, name.as_deref());
+    }
+
+    /// A trouble that has begun has an effect, in the phase that this request is in.
+    pub(super) fn strikes(&self, sort: &str, request: Option<&str>) {
         let phase = self.phases.look(|phases| match request {
             Some(request) => phases.get(request).cloned(),
             None => phases.values().next().cloned(),
@@ -134,9 +153,6 @@ impl Witness {
         let phase = phase.unwrap_or_default();
         let mut state = self.locked();
         state.reach.trouble(sort, &phase);
-        if let Some(promises) = &mut state.promises {
-            promises.fault(now);
-        }
         if let Some(trace) = &mut state.trace {
             let _ = writeln!(trace, "! {sort} in {phase:?}");
         }
@@ -213,6 +229,11 @@ impl Witness {
         template::start()
             .saturating_add(self.started.elapsed())
             .unwrap_or(jiff::Timestamp::MAX)
+    }
+
+    /// How many remediations came to an end so far.
+    pub(super) fn lifecycles(&self) -> u64 {
+        self.locked().lifecycles
     }
 
     /// When anything but a Lease or an Event was last written.
