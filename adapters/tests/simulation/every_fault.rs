@@ -28,7 +28,7 @@ fn every_fault_at_every_point_ends_as_the_faultless_life_does() {
             }
         });
         let wrong = sorted(wrong);
-        assert!(wrong.is_empty(), "{}: {wrong:#?}", reference.name);
+        assert!(wrong.is_empty(), "S21: {}: {wrong:#?}", reference.name);
         runs += points.len();
     }
     println!("{runs} runs");
