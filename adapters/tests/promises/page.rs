@@ -120,7 +120,7 @@ const LAYERS: [Layer; 6] = [
         ..ENUMERATION
     },
     Layer {
-        head: "simulation: 10,000 runs, 54 scenarios",
+        head: "simulation: 10,000 runs, 55 scenarios",
         code: &[
             "adapters/tests/simulation/determinism.rs",
             "adapters/tests/simulation/found.rs",
@@ -147,7 +147,7 @@ const LAYERS: [Layer; 6] = [
         ],
     },
     Layer {
-        head: "real: 67 scenarios, 192 lives",
+        head: "real: 68 scenarios, 192 lives",
         code: &["tests/system", "tests/crashes"],
         history: true,
         unmet: &[(Promise::S27, "no other settings")],

@@ -85,7 +85,7 @@ impl Real {
         let what = "the operator's status writes";
         let events = self
             .plane
-            .audited(self.begin, what, 5, DEADLINE, is_ours)
+            .audited(self.begin, what, 4, DEADLINE, is_ours)
             .await?;
         Ok(events.iter().map(AuditEvent::code).collect())
     }
