@@ -1,7 +1,11 @@
-//! The page of the promises is written from the table in the code.
+//! The page of the promises is written from the table in the code, and its marks from what the layers' code checks.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use remediation_adapters::simulation::promises::{Entry, Promise, Shown, TABLE};
 
 use crate::committed::assert_committed;
-use remediation_adapters::simulation::promises::{Layer, Shown, TABLE};
 
 const INTRODUCTION: &str = "# Promises
 
@@ -26,12 +30,13 @@ What it bears with, and no more:
 
 * A status write carries the resourceVersion that it was decided from, so it is judged by what it found. What a hand wrote
   is found, and is no breach of ours.
-* A creation may be decided from a view that lags, and may land late. It may come after the suspension, the end or the
-  deletion of its request by as much as the run allows for (`Expectations::lag`, one second where nothing is made to lag),
-  and not by more. So may the sweeping of a straggler after its request is gone.
+* A creation may be decided from a view that lags, and may land late. It may be asked for (it is judged by when it reached the server)
+  after the suspension, the end or the deletion of its request by as much as the run allows for (`Expectations::lag`, one second by
+  default), and not by more. So may the sweeping of a straggler after its request is gone. Time in which a run holds the
+  operator up (`Promises::held_up`: a watch that lags, a call without an answer) does not count.
 * Clocks may differ by as much as the run says (`Expectations::skew`, nothing by default). Where a stored start may lie more
   than 5 s ahead of the orchestrator's clock, it is set to now, and a workflow that is created in the same pass goes by the new one.
-* Where a hand takes an execution's reference away at the moment at which its executor looks (by `Expectations::lag`), the
+* Where a hand takes an execution's reference away at the moment at which its executor looks (by as much), the
   executor has begun rightly: no orchestrator can keep a hand and an executor apart.
 * Each fault, each change by hand, each failing child allows three writes more than the ten of S28; each further step two;
   each change of a workflow's progress one.
@@ -59,7 +64,7 @@ Two cores shared with other work, development build: the tests of the checker, 8
 
 ## What it found
 
-In the operator so far nothing: what it reported in the 141 scenarios and in the recorded lives was wrong in the checker or
+In the operator so far nothing: what it reported in the scenarios and in the recorded lives was wrong in the checker or
 came from what was recorded, and each case is a test now:
 
 * A workflow that is created in the pass that resumes a request has a latest moment that counts the pause, which is recorded
@@ -72,35 +77,198 @@ came from what was recorded, and each case is a test now:
 
 ## The table
 
-A layer that checks a promise is marked; the head says how much of it the ordinary test run takes. Campaigns take more:
+The head of a column says how much of the layer the ordinary test run takes. Campaigns take more:
 [reliability.md](../reliability.md). What the simulation's runs reached, phase by phase, is on a page of its own:
-[reached.md](reached.md).
+[reached.md](reached.md). No mark is set by hand (`adapters/tests/promises/page.rs`):
+
+* A promise is marked for a layer whose code reports a text that begins with its number (`S19: not at rest`). In the
+  enumeration, which compares whole decisions, it is the mistakes made on purpose that name the promise they break.
+* Simulation, every fault and real are judged by the checker above, whose every promise has a canary. They are marked for all that a
+  history can show, but for what does not happen there:
+UNMET* A check of a part is marked too: a single decision shows no more of S9 than that the deadline was kept in it.
 
 ";
 
+const ENUMERATION: Layer = Layer {
+    head: "enumeration: 6.5 million inputs",
+    code: &["core/tests/enumeration"],
+    history: false,
+    unmet: &[],
+};
+
+/// A way in which a promise is shown.
+struct Layer {
+    /// What it is called, and what the ordinary test run takes of it.
+    head: &'static str,
+    /// Where its checks are.
+    code: &'static [&'static str],
+    /// Whether the checker of the promises judges it.
+    history: bool,
+    /// What happens in none of its runs, and the promises that are about it.
+    unmet: &'static [(Promise, &'static str)],
+}
+
+const LAYERS: [Layer; 6] = [
+    ENUMERATION,
+    Layer {
+        head: "property: 1,900 inputs, 600 lives",
+        code: &["core/tests/properties", "core/tests/world"],
+        ..ENUMERATION
+    },
+    Layer {
+        head: "model: 1.9 million states",
+        code: &["core/tests/model"],
+        ..ENUMERATION
+    },
+    Layer {
+        head: "simulation: 10,000 runs, 55 scenarios",
+        code: &[
+            "adapters/src/simulation/run",
+            "adapters/tests/simulation/determinism.rs",
+            "adapters/tests/simulation/found.rs",
+            "adapters/tests/simulation/seeds.rs",
+            "tests/system/edge_cases",
+        ],
+        history: true,
+        unmet: &[],
+    },
+    Layer {
+        head: "every fault: 4,908 runs",
+        code: &["adapters/tests/simulation/every_fault.rs"],
+        history: true,
+        unmet: &[
+            (Promise::S11, "no child ends as a deadline passes"),
+            (Promise::S15, "no object of somebody else"),
+            (Promise::S16, "no earlier request"),
+            (Promise::S27, "no other settings"),
+            (Promise::S29, "no large texts"),
+            (Promise::S34, "no suspension"),
+            (Promise::L6, "nobody deletes a request"),
+            (Promise::L12, "nobody deletes an execution"),
+            (Promise::L14, "no child that comes too late"),
+        ],
+    },
+    Layer {
+        head: "real: 68 scenarios, 192 lives",
+        code: &["tests/system", "tests/crashes"],
+        history: true,
+        unmet: &[(Promise::S27, "no other settings")],
+    },
+];
+
+/// Promises that nothing checks yet.
+const UNCHECKED: [Promise; 1] = [Promise::L3];
+
+impl Layer {
+    fn word(&self) -> &str {
+        self.head.split(':').next().unwrap()
+    }
+
+    /// The promises that it checks.
+    fn checks(&self) -> BTreeSet<Promise> {
+        let history = TABLE.iter().filter(|entry| {
+            self.history
+                && matches!(entry.shown, Shown::ByHistory(_))
+                && self.unmet.iter().all(|(unmet, _)| *unmet != entry.promise)
+        });
+        let named = self.code.iter().flat_map(|path| named(&workspace(path)));
+        history.map(|entry| entry.promise).chain(named).collect()
+    }
+}
+
+fn workspace(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+}
+
+/// The source files here.
+fn sources(path: &Path) -> Vec<String> {
+    if path.is_file() {
+        return vec![std::fs::read_to_string(path).unwrap()];
+    }
+    let files = std::fs::read_dir(path).unwrap();
+    files
+        .flat_map(|file| sources(&file.unwrap().path()))
+        .collect()
+}
+
+/// The promises that the code here reports: with whose numbers a text begins, `"S26/S13: its spec"`, or that stand
+/// alone as a violation's, `promise: "S22"` or `Promise::S22`.
+fn named(path: &Path) -> BTreeSet<Promise> {
+    let all = sources(path);
+    let lines = all.iter().flat_map(|source| source.lines());
+    let code = lines.filter(|line| !line.trim_start().starts_with("//"));
+    let mut found = BTreeSet::new();
+    for line in code {
+        let violations = line
+            .split("Promise::")
+            .skip(1)
+            .filter_map(|rest| numbered(rest.split(|c: char| !c.is_alphanumeric()).next()?));
+        found.extend(violations);
+        let parts: Vec<&str> = line.split('"').collect();
+        for pair in parts.windows(2) {
+            let numbers = match pair[1].split_once(": ") {
+                Some((numbers, _)) => numbers,
+                None if pair[0].ends_with("promise: ") => pair[1],
+                None => continue,
+            };
+            let promises: Option<Vec<Promise>> = numbers.split('/').map(numbered).collect();
+            found.extend(promises.into_iter().flatten());
+        }
+    }
+    found
+}
+
+fn numbered(number: &str) -> Option<Promise> {
+    let promises = TABLE.iter().map(|entry| entry.promise);
+    promises
+        .into_iter()
+        .find(|promise| promise.name() == number)
+}
+
+/// The tests that are named as what shows it.
+fn tests(entry: &Entry) -> Vec<&'static str> {
+    let Shown::Elsewhere(why) = entry.shown else {
+        return Vec::new();
+    };
+    why.split('`').skip(1).step_by(2).collect()
+}
+
 #[test]
 fn the_committed_page_of_promises_is_current() {
-    let mut page = INTRODUCTION.to_owned();
-    let heads = Layer::ALL.map(|layer| format!("{}: {}", layer.word(), layer.cases()));
-    let heads = heads.join(" | ");
-    let marks = ":-:|".repeat(Layer::ALL.len());
+    let unmet = LAYERS.iter().filter(|layer| !layer.unmet.is_empty());
+    let unmet: String = unmet
+        .map(|layer| {
+            let all = layer.unmet.iter();
+            let all: Vec<String> = all
+                .map(|(promise, what)| format!("{what} ({promise})"))
+                .collect();
+            format!("  * {}: {}.\n", layer.word(), all.join(", "))
+        })
+        .collect();
+    let mut page = INTRODUCTION.replace("UNMET", &unmet);
+    let heads = LAYERS.map(|layer| layer.head).join(" | ");
+    let marks = ":-:|".repeat(LAYERS.len());
     page.push_str(&format!(
         "| | Promise | {heads} | Canary, or what shows it instead |\n|---|---|{marks}---|\n"
     ));
+    let checks = LAYERS.map(|layer| layer.checks());
     for entry in TABLE {
-        let layers = Layer::ALL.map(|layer| {
-            if entry.layers.contains(&layer) {
+        let marked = |checks: &BTreeSet<Promise>| {
+            if checks.contains(&entry.promise) {
                 "✓"
             } else {
                 ""
             }
-        });
+        };
+        let layers = checks.each_ref().map(marked).join(" | ");
         let shown = match entry.shown {
             Shown::ByHistory(canary) => format!("`{canary}`"),
+            Shown::Elsewhere(why) if UNCHECKED.contains(&entry.promise) => {
+                format!("nothing checks it yet: {why}")
+            }
             Shown::Elsewhere(why) => format!("no history shows it: {why}"),
             Shown::NotBuilt => "what it is about is not built yet".to_owned(),
         };
-        let layers = layers.join(" | ");
         page.push_str(&format!(
             "| {} | {} | {layers} | {shown} |\n",
             entry.promise, entry.statement
@@ -111,21 +279,39 @@ fn the_committed_page_of_promises_is_current() {
 }
 
 #[test]
-fn every_promise_stands_once_and_in_order_and_says_how_it_is_shown() {
+fn every_promise_stands_once_and_in_order_and_is_checked_by_a_layer_or_a_test_that_exists() {
     assert!(
         TABLE
             .windows(2)
             .all(|pair| pair[0].promise < pair[1].promise)
     );
+    let layers: BTreeSet<Promise> = LAYERS.iter().flat_map(Layer::checks).collect();
+    let units = ["core/src", "adapters/src"].map(|path| sources(&workspace(path)).concat());
+    let exists = |test: &str| {
+        units
+            .iter()
+            .any(|code| code.contains(&format!("fn {test}()")))
+    };
     for entry in TABLE {
-        assert_eq!(entry.statement, entry.promise.statement());
-        assert!(
-            entry.layers.windows(2).all(|pair| pair[0] < pair[1]),
-            "{}",
-            entry.promise
-        );
-        let built = entry.shown != Shown::NotBuilt;
-        assert_eq!(built, !entry.layers.is_empty(), "{}", entry.promise);
+        let promise = entry.promise;
+        assert_eq!(entry.statement, promise.statement());
+        let named = tests(entry);
+        let checked = layers.contains(&promise) || !named.is_empty();
+        let missing = entry.shown == Shown::NotBuilt || UNCHECKED.contains(&promise);
+        assert_eq!(checked, !missing, "{promise}");
+        for test in named {
+            assert!(exists(test), "{promise}: there is no test {test}");
+        }
     }
-    assert!(Layer::ALL.windows(2).all(|pair| pair[0] < pair[1]));
+}
+
+#[test]
+fn what_a_layer_checks_is_read_from_its_code() {
+    let folder = std::env::temp_dir().join(format!("promises-{}", std::process::id()));
+    std::fs::create_dir_all(folder.join("deeper")).unwrap();
+    let code = "// \"S1: a comment\"\nfound.push(\"S26/S13: its spec\");\nnoticed(&world, \"S5:\");\nprintln!(\"S99: none\");";
+    std::fs::write(folder.join("deeper/check.rs"), code).unwrap();
+    let found = named(&folder);
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(found, BTreeSet::from([Promise::S13, Promise::S26]));
 }

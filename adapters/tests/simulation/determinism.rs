@@ -18,7 +18,7 @@ fn the_same_seed_twice_is_the_same_trace_to_the_byte() {
             first.lines().count() > 30,
             "seed {seed}: something happened"
         );
-        assert!(first == second, "seed {seed}: two runs differ");
+        assert!(first == second, "S18: two runs of seed {seed} differ");
     }
 }
 
@@ -31,7 +31,7 @@ fn runs_on_other_threads_and_beside_others_are_the_same() {
     for (seed, (alone, beside)) in alone.into_iter().zip(beside).enumerate() {
         assert!(
             alone == beside.join().unwrap(),
-            "seed {seed}: two runs differ"
+            "S18: two runs of seed {seed} differ"
         );
     }
 }

@@ -10,7 +10,7 @@ use super::{on_all_cores, sorted};
 
 /// How many runs there are of each life. They follow from the calls that the operator makes and the events that it sees:
 /// where these change, so does this, and with it what `docs/reliability.md`, `docs/reliability/simulation.md` and
-/// `Layer::cases` say.
+/// `LAYERS` say.
 const RUNS: [(&str, usize); 6] = [
     ("one step", 791),
     ("a plan", 972),
@@ -39,7 +39,7 @@ fn every_fault_at_every_point_ends_as_the_faultless_life_does() {
             }
         });
         let wrong = sorted(wrong);
-        assert!(wrong.is_empty(), "{}: {wrong:#?}", reference.name);
+        assert!(wrong.is_empty(), "S21: {}: {wrong:#?}", reference.name);
         runs.push((reference.name, points.len()));
     }
     assert_eq!(

@@ -1,17 +1,18 @@
 //! Mistakes made on purpose: a wrong wrapper around `decide` that the enumeration does not notice would show that it
-//! proves nothing.
+//! proves nothing. Each names the promise that it breaks, if it breaks one: these are the promises that this layer checks.
 
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use remediation_core::action::{Action, ChildSpec};
-use remediation_core::children::{Belongs, Children};
+use remediation_core::children::{Belongs, ChildStatus, Children, Owner};
 use remediation_core::decide::{Decision, State, explain};
 use remediation_core::error::Category;
-use remediation_core::kind::ChildKind;
+use remediation_core::kind::{ChildKind, REQUEST_KIND};
 use remediation_core::phase::Phase;
 use remediation_core::status::Status;
 use remediation_core::time::{GoDuration, Time};
+use serde_json::json;
 
 use crate::campaign::{Campaign, Decide};
 use crate::domain::families::WIDE;
@@ -75,6 +76,20 @@ fn shows(what: &str, change: impl Fn(&mut State, &mut Children, &mut Timestamp) 
     });
 }
 
+/// Takes what belongs to others for ours.
+fn adopt(whose: Belongs, state: &State, children: &mut Children) {
+    let request = &state.request.identity;
+    for child in children.seen.values_mut() {
+        if child.belongs(request) == whose {
+            child.owner = Some(Owner {
+                kind: REQUEST_KIND.into(),
+                name: request.name.clone(),
+                uid: request.uid.clone(),
+            });
+        }
+    }
+}
+
 #[test]
 fn no_mistake_at_all_is_noticed() {
     let report = Campaign {
@@ -102,22 +117,22 @@ fn an_action_that_is_left_out_is_noticed() {
     omits("no straggler is deleted", |a| {
         !matches!(a, Action::DeleteChild(_))
     });
-    omits("the request is never deleted", |a| {
+    omits("S25: the request is never deleted", |a| {
         !matches!(a, Action::DeleteRequest)
     });
     omits("nobody is told", |a| !matches!(a, Action::Announce(_)));
-    omits("no wake-up is asked for", |a| {
+    omits("S10: no wake-up is asked for", |a| {
         !matches!(a, Action::WakeAt(_))
     });
 }
 
 #[test]
 fn a_field_that_is_wrong_is_noticed() {
-    records("the reason is lost", |status, _| status.reason = None);
+    records("S13: the reason is lost", |status, _| status.reason = None);
     records("failurePhase is lost", |status, _| {
         status.failure_phase = None;
     });
-    records("the category is B", |status, _| {
+    records("S13: the category is B", |status, _| {
         status.failure_category = status.failure_category.map(|_| Category::B);
     });
     records("timeoutPhase is lost", |status, _| {
@@ -126,12 +141,12 @@ fn a_field_that_is_wrong_is_noticed() {
     records("completionTime is unset", |status, _| {
         status.completion_time = None;
     });
-    records("expiry counts a second more", |status, _| {
+    records("S25: expiry counts a second more", |status, _| {
         status.expiry_time = status
             .expiry_time
             .map(|time| time.plus(GoDuration::from_secs(1)));
     });
-    records("nextDeadline is a millisecond late", |status, _| {
+    records("S9: nextDeadline is a millisecond late", |status, _| {
         status.next_deadline = status
             .next_deadline
             .map(|time| time.plus(GoDuration::from_millis(1)));
@@ -139,7 +154,7 @@ fn a_field_that_is_wrong_is_noticed() {
     records("the workflow is not named", |status, _| {
         status.workflow_execution_ref = None;
     });
-    records("another execution is named", |status, _| {
+    records("S1: another execution is named", |status, _| {
         if let Some(reference) = &mut status.workflow_execution_ref {
             reference.uid.push('x');
         }
@@ -147,43 +162,53 @@ fn a_field_that_is_wrong_is_noticed() {
     records("no step is named", |status, _| {
         status.kubernetes_execution_refs.clear();
     });
-    records("a completed step is forgotten", |status, _| {
+    records("S23: a completed step is forgotten", |status, _| {
         for reference in &mut status.kubernetes_execution_refs {
             reference.completed = false;
         }
     });
-    records("history is forgotten", |status, _| status.history.clear());
-    records("progress goes on to 100", |status, _| {
+    records("S35: history is forgotten", |status, _| {
+        status.history.clear()
+    });
+    records("S23: progress goes on to 100", |status, _| {
         status.overall_progress = Some(100);
     });
     records("approval is asked for again", |status, _| {
         status.approval_notification_sent = false;
     });
-    records("the pause is lost", |status, _| {
+    records("S34: the pause is lost", |status, _| {
         status.suspended_total = None;
     });
-    records("phaseStartTime is that of the whole", |status, _| {
+    records("S8: phaseStartTime is that of the whole", |status, _| {
         status.phase_start_time = status.start_time;
     });
-    records("the policy follows the configuration", |status, state| {
-        let (policy, _) =
-            remediation_core::policy::effective(&Arc::clone(&state.settings), &state.request.spec);
-        status.effective_policy = Some(policy);
-    });
+    records(
+        "S27: the policy follows the configuration",
+        |status, state| {
+            let (policy, _) = remediation_core::policy::effective(
+                &Arc::clone(&state.settings),
+                &state.request.spec,
+            );
+            status.effective_policy = Some(policy);
+        },
+    );
 }
 
 #[test]
 fn an_order_that_is_wrong_is_noticed() {
-    answers("the escalation comes before the record", |actions, _| {
-        let escalation = actions.iter().position(|action| {
+    answers(
+        "S12: the escalation comes before the record",
+        |actions, _| {
+            let escalation = actions.iter().position(|action| {
             matches!(action, Action::Create(new) if new.key.kind == ChildKind::NotificationRequest)
         });
-        if let Some(at) = escalation {
-            let action = actions.remove(at);
-            actions.insert(0, action);
-        }
-    });
-    answers("the wake-up is a nanosecond late", |actions, _| {
+            if let Some(at) = escalation {
+                let action = actions.remove(at);
+                actions.insert(0, action);
+            }
+        },
+    );
+    answers("S10: the wake-up is a nanosecond late", |actions, _| {
         for action in actions {
             if let Action::WakeAt(moment) = action {
                 *moment += SignedDuration::from_nanos(1);
@@ -196,7 +221,7 @@ fn an_order_that_is_wrong_is_noticed() {
             actions.push(step);
         }
     });
-    answers("a phase of the path is skipped", |actions, _| {
+    answers("S6: a phase of the path is skipped", |actions, _| {
         for action in actions {
             if let Action::Record(record) = action
                 && record.path.len() > 1
@@ -205,15 +230,25 @@ fn an_order_that_is_wrong_is_noticed() {
             }
         }
     });
-    answers("an execution may start a second too late", |actions, _| {
+    answers("S14: a child that status names is deleted", |actions, _| {
         for action in actions {
-            if let Action::Create(new) = action
-                && let ChildSpec::Execution(spec) = &mut new.spec
-            {
-                spec.not_after = spec.not_after.plus(GoDuration::from_secs(1));
+            if let Action::RestoreOwnership(seen) = action {
+                *action = Action::DeleteChild(seen.clone());
             }
         }
     });
+    answers(
+        "S4/S26: an execution may start a second too late",
+        |actions, _| {
+            for action in actions {
+                if let Action::Create(new) = action
+                    && let ChildSpec::Execution(spec) = &mut new.spec
+                {
+                    spec.not_after = spec.not_after.plus(GoDuration::from_secs(1));
+                }
+            }
+        },
+    );
 }
 
 #[test]
@@ -221,24 +256,24 @@ fn a_view_that_is_wrong_is_noticed() {
     shows("a deadline passes a nanosecond late", |_, _, now| {
         *now -= SignedDuration::from_nanos(1);
     });
-    shows("a deadline passes a nanosecond early", |_, _, now| {
+    shows("S9: a deadline passes a nanosecond early", |_, _, now| {
         *now += SignedDuration::from_nanos(1);
     });
-    shows("deletion is not seen", |state, _, _| {
+    shows("S5: deletion is not seen", |state, _, _| {
         state.request.deleting = false;
     });
-    shows("suspension is not seen", |state, _, _| {
+    shows("S5/S34: suspension is not seen", |state, _, _| {
         state.request.spec.suspend = false;
     });
-    shows("the end is not seen", |state, _, _| {
+    shows("S5/S7/L9: the end is not seen", |state, _, _| {
         state.request.status.completion_time = None;
     });
-    shows("a recorded failure is not seen", |state, _, _| {
+    shows("S4/S11: a recorded failure is not seen", |state, _, _| {
         state.request.status.failure_phase = None;
         state.request.status.failure_category = None;
     });
     shows(
-        "a vanished execution is created a second time",
+        "S1: a vanished execution is created a second time",
         |state, _, _| {
             state.request.status.workflow_execution_ref = None;
         },
@@ -251,24 +286,32 @@ fn a_view_that_is_wrong_is_noticed() {
         ];
         children.live.extend(missing.map(str::to_owned));
     });
-    shows("refusals are forgotten", |state, _, _| {
+    shows("S30: refusals are forgotten", |state, _, _| {
         state.memory.refusals.clear();
     });
     shows("progress is written without a limit", |state, _, _| {
         state.memory.last_record = None;
     });
-    shows("a foreign object is believed", |state, children, _| {
-        let owner = remediation_core::children::Owner {
-            kind: remediation_core::kind::REQUEST_KIND.into(),
-            name: state.request.identity.name.clone(),
-            uid: state.request.identity.uid.clone(),
-        };
-        for child in children.seen.values_mut() {
-            if child.belongs(&state.request.identity) == Belongs::Foreign {
-                child.owner = Some(owner.clone());
-            }
-        }
+    shows("S15: a foreign object is believed", |state, children, _| {
+        adopt(Belongs::Foreign, state, children);
     });
+    shows(
+        "S16: a child of an earlier request is believed",
+        |state, children, _| {
+            adopt(Belongs::EarlierIncarnation, state, children);
+        },
+    );
+    shows(
+        "S2/S24: a processing is taken for completed that never said so",
+        |_, children, _| {
+            for child in children.seen.values_mut() {
+                if child.key.kind == ChildKind::RemediationProcessing {
+                    child.status =
+                        ChildStatus::read(child.key.kind, json!({ "phase": "Completed" }));
+                }
+            }
+        },
+    );
     shows(
         "a child on its way out is taken for one that stays",
         |_, children, _| {
@@ -277,13 +320,13 @@ fn a_view_that_is_wrong_is_noticed() {
             }
         },
     );
-    shows("all phases count from the beginning", |state, _, _| {
+    shows("S9: all phases count from the beginning", |state, _, _| {
         let status = &mut state.request.status;
         if status.known_phase() > Some(Phase::Initializing) {
             status.phase_start_time = status.start_time;
         }
     });
-    shows("paused time is not added", |state, _, _| {
+    shows("S34: paused time is not added", |state, _, _| {
         state.request.status.suspended_in_phase = None;
     });
     shows("a start that lies ahead is believed", |state, _, now| {

@@ -110,6 +110,8 @@ fn every_state_within_the_bounds_keeps_the_promises() {
     );
     assert_eq!(reach.rules_missing(), [], "rules never followed");
     let made = reach.by_kind();
+    let lagged = made.contains_key(Move::Sync(0, 0).kind());
+    assert!(lagged, "S20: no cache was ever behind");
     let never: Vec<_> = kinds()
         .into_iter()
         .filter(|kind| !made.contains_key(kind))

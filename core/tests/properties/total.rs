@@ -49,7 +49,7 @@ proptest! {
         let children: Children = world.objects.values().map(|o| o.child.clone()).collect();
         let decision = explain(&state, &children, world.now);
         let again = explain(&state, &children, world.now);
-        prop_assert_eq!(format!("{decision:?}"), format!("{again:?}"), "S18");
+        prop_assert_eq!(format!("{decision:?}"), format!("{again:?}"), "S18: two answers");
         let request = &state.request;
         let owed = request.status.condition("Escalated").is_some_and(|c| c.status == "False");
         for action in &decision.actions {

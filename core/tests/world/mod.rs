@@ -191,7 +191,7 @@ impl World {
             again.pass();
             let more = &again.calls[self.calls.len()..];
             assert!(more.is_empty(), "S19: not at rest, asks for {more:#?}");
-            assert_eq!(again.wake, self.wake, "S22: the same wake-up");
+            assert_eq!(again.wake, self.wake, "S19: another wake-up");
         }
         if !self.lenient {
             let violations = &self.oracle.violations;

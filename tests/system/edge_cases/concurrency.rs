@@ -1,6 +1,9 @@
 //! Category 1: concurrency and race conditions. (Simultaneous requests of one alert are in `guide.rs`.)
 
+use std::time::Duration;
+
 use serde_json::json;
+use tokio::time::MissedTickBehavior;
 
 use crate::harness::Result;
 use crate::stage::{AIA, NOTIF, RPROC, Stage, WFE, on_both_backends};
@@ -9,6 +12,7 @@ on_both_backends!(
     children_that_answer_at_once_race_with_the_phase_transitions,
     a_storm_of_watch_events_makes_no_storm_of_writes,
     competing_status_writes_are_never_overwritten_and_hold_nothing_up,
+    ten_foreign_status_writes_a_second_cost_ours_eight_tries_at_most,
 );
 
 async fn children_that_answer_at_once_race_with_the_phase_transitions(stage: &mut Stage) -> Result {
@@ -100,4 +104,47 @@ async fn competing_status_writes_are_never_overwritten_and_hold_nothing_up(
     assert_eq!(request.data["status"]["phase"], "Completed");
     assert_eq!(stage.count_now(NOTIF).await?, 1);
     Ok(())
+}
+
+async fn ten_foreign_status_writes_a_second_cost_ours_eight_tries_at_most(
+    stage: &mut Stage,
+) -> Result {
+    for life in 0..5 {
+        let name = format!("web-{life}");
+        stage.request(&name).await?;
+        let rival = async {
+            // The beat is the promise's.
+            let mut beat = tokio::time::interval(Duration::from_millis(100));
+            beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            for round in 0.. {
+                beat.tick().await;
+                let edit = json!({ "historyDropped": round });
+                stage.edit_status(&name, edit).await?;
+            }
+            Ok::<(), crate::harness::Failure>(())
+        };
+        tokio::select! {
+            stopped = rival => stopped?,
+            ended = stage.take_to(&name, "Completed") => drop(ended?),
+        }
+        let answers = stage.status_writes(&name).await?;
+        let most = most_tries(&answers);
+        println!("{name}: {answers:?}");
+        assert!(most <= 8, "L8: {most} tries of one write: {answers:?}");
+    }
+    Ok(())
+}
+
+/// The most tries that one write took.
+fn most_tries(answers: &[u16]) -> usize {
+    let tries = answers
+        .split_inclusive(|code| *code == 200)
+        .map(<[u16]>::len);
+    tries.max().unwrap_or_default()
+}
+
+#[test]
+fn tries_are_counted() {
+    assert_eq!(most_tries(&[200, 409, 409, 200, 409]), 3);
+    assert_eq!(most_tries(&[[409; 8].as_slice(), &[200]].concat()), 9);
 }

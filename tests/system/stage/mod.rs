@@ -177,6 +177,14 @@ impl Stage {
         }
     }
 
+    /// How the operator's writes to the status of this request were answered, in their order.
+    pub(crate) async fn status_writes(&self, request: &str) -> Result<Vec<u16>> {
+        match &self.backend {
+            Backend::Real(real) => real.status_writes(&self.namespace, request).await,
+            Backend::Simulated(simulated) => Ok(simulated.status_writes(request)),
+        }
+    }
+
     /// The requests.
     pub(crate) fn requests(&self) -> Api<DynamicObject> {
         Api::namespaced_with(self.client.clone(), &self.namespace, &request_resource())

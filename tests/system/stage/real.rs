@@ -5,7 +5,9 @@ use std::ops::Deref;
 use kube::Client;
 
 use super::judge::judge_audited;
-use crate::harness::{AuditMark, ControlPlane, DEADLINE, Failure, Operator, Result, User};
+use crate::harness::{
+    AuditEvent, AuditMark, ControlPlane, DEADLINE, Failure, Operator, Result, User,
+};
 
 pub(super) struct Real {
     plane: Plane,
@@ -69,6 +71,23 @@ impl Real {
             Some(operator) => operator.metric(name, labels).await,
             None => Err(Failure::new("no operator is running")),
         }
+    }
+
+    /// How the operator's writes to the status of this request were answered.
+    pub(super) async fn status_writes(&self, namespace: &str, request: &str) -> Result<Vec<u16>> {
+        let is_ours = |event: &AuditEvent| {
+            let about = event.object_ref.as_ref();
+            event.is_in(namespace)
+                && event.user_agent.starts_with("remediation-orchestrator")
+                && event.is_write()
+                && about.is_some_and(|about| about.subresource == "status" && about.name == request)
+        };
+        let what = "the operator's status writes";
+        let events = self
+            .plane
+            .audited(self.begin, what, 4, DEADLINE, is_ours)
+            .await?;
+        Ok(events.iter().map(AuditEvent::code).collect())
     }
 
     /// An error that names each promise that was broken in the scenario's namespace.

@@ -9,7 +9,7 @@ use kube::{Client, ResourceExt};
 use remediation_adapters::clock;
 use remediation_adapters::kubernetes::operator::{Operator, OperatorSettings};
 use remediation_adapters::simulation::api_server::{
-    ApiServer, Options, RequestOutcome, SystemClock,
+    ApiServer, Options, RequestOutcome, RequestRecord, SystemClock,
 };
 use remediation_adapters::simulation::install_definitions;
 use remediation_adapters::telemetry::Metrics;
@@ -102,6 +102,22 @@ impl Simulated {
         let refused = u32::try_from(refused.count()).unwrap_or(u32::MAX);
         self.recorder
             .judge(idle, refused.saturating_add(self.kills))
+    }
+
+    /// How the operator's writes to the status of this request were answered; 0 where they were not.
+    pub(super) fn status_writes(&self, request: &str) -> Vec<u16> {
+        let mut written = self.server.requests();
+        written.retain(|record| {
+            record.user_agent == USER_AGENT
+                && record.verb == "patch"
+                && record.subresource.as_deref() == Some("status")
+                && record.name.as_deref() == Some(request)
+        });
+        let answer = |record: &RequestRecord| match record.outcome {
+            RequestOutcome::Answered(code) => code,
+            RequestOutcome::Lost => 0,
+        };
+        written.iter().map(answer).collect()
     }
 
     /// Ends the operator wherever it is, as SIGKILL would.

@@ -30,7 +30,7 @@ use serde_json::Value;
 
 pub use commit::{Actor, Commit, Kind, Verb};
 pub use expectations::{Ending, Expectations, Refused};
-pub use table::{Entry, Layer, Promise, Shown, TABLE};
+pub use table::{Entry, Promise, Shown, TABLE};
 pub use violation::Violation;
 
 use allowance::Allowance;

@@ -399,6 +399,6 @@ pub(crate) fn at_rest(
         found.push("S10: no wake-up at the next deadline".into());
     }
     if due <= now && !soon {
-        found.push("S9: at rest past a deadline".into());
+        found.push("S9/L1: at rest past a deadline".into());
     }
 }

@@ -169,7 +169,7 @@ fn at_rest(
     let facts = passes.statuses.facts(world.rr.status);
     if !facts.terminal {
         if next.is_none() {
-            found.push("L2: stuck, and nothing will wake it".into());
+            found.push("L2/L12: stuck, and nothing will wake it".into());
         }
         return;
     }

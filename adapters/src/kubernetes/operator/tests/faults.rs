@@ -185,7 +185,10 @@ async fn a_pass_that_panics_is_survived_and_stays_with_its_request() {
     }));
     world.ask("poison", alert()).await;
     world.ask("web", alert()).await;
+    let asked = world.clock.now();
     world.go_through("web").await;
+    let took = world.clock.now().duration_since(asked);
+    assert!(took <= SignedDuration::from_secs(1), "S31: it took {took}");
     tokio::time::sleep(Duration::from_secs(120)).await;
     let shown = metrics.render();
     let line = shown
