@@ -148,6 +148,11 @@ impl Report {
         )
     }
 
+    /// What is wrong with the first case that is.
+    pub(crate) fn first_problem(&self) -> Option<&str> {
+        self.first.as_ref().map(|(_, what)| what.as_str())
+    }
+
     /// Fails with the first difference.
     pub(crate) fn assert_clean(&self, name: &str) {
         if let Some((index, what)) = &self.first {

@@ -2,6 +2,7 @@
 //! proves nothing. Each names the promise that it breaks, if it breaks one: these are the promises that this layer checks.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
 use remediation_core::action::{Action, ChildSpec};
@@ -168,7 +169,7 @@ fn a_field_that_is_wrong_is_noticed() {
         }
     });
     records("S35: history is forgotten", |status, _| {
-        status.history.clear()
+        status.history.clear();
     });
     records("S23: progress goes on to 100", |status, _| {
         status.overall_progress = Some(100);
@@ -333,5 +334,55 @@ fn a_view_that_is_wrong_is_noticed() {
         let late = Time::at(*now).plus(GoDuration::from_secs(5));
         let start = &mut state.request.status.start_time;
         *start = start.map(|time| time.min(late));
+    });
+}
+
+/// Fails unless what follows a right answer is noticed, and as a breach of this promise.
+fn is_noticed_as(promise: &str, decide: Decide<'_>) {
+    let report = Campaign {
+        family: &WIDE,
+        seed: Some(1),
+        cases: DRAWN[1],
+    }
+    .run(decide);
+    let found = report.first_problem().expect("unnoticed");
+    assert!(found.starts_with(promise), "noticed as {found}");
+}
+
+#[test]
+fn an_answer_that_differs_in_a_byte_the_second_time_is_noticed() {
+    let times = AtomicU64::new(0);
+    is_noticed_as("S18:", &|state: &State, children: &Children, now| {
+        let mut answer = explain(state, children, now);
+        for action in &mut answer.actions {
+            if let Action::Announce(event) = action {
+                let time = times.fetch_add(1, Ordering::Relaxed);
+                event.note.push_str(&format!(" (event {time})"));
+            }
+        }
+        answer
+    });
+}
+
+#[test]
+fn a_child_that_is_created_again_and_again_is_noticed() {
+    is_noticed_as("S19:", &|state: &State, children: &Children, now| {
+        let mut children = children.clone();
+        children
+            .seen
+            .retain(|_, child| !child.uid.starts_with("created-"));
+        explain(state, &children, now)
+    });
+}
+
+#[test]
+fn a_status_that_is_written_again_and_again_is_noticed() {
+    is_noticed_as("S19:", &|state: &State, children: &Children, now| {
+        let mut state = state.clone();
+        // What this very moment wrote is not seen; no case begins with it.
+        if state.memory.last_record == Some(now) && !state.request.status.is_terminal() {
+            state.request.status.waiting_for = Some("nothing".to_owned());
+        }
+        explain(&state, children, now)
     });
 }

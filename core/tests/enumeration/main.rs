@@ -70,6 +70,11 @@ fn every_decision_is_what_the_page_of_behaviour_asks_for() {
         whole.line("in all", "those counted through, and those drawn")
     );
     whole.reach.assert_complete();
+    assert!(
+        every > 1 || whole.cases >= 5_000_000,
+        "{} cases",
+        whole.cases
+    );
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! The process dies at every call of a life, and at every two of them: the end is the one without any death, with no
-//! object more or less (S21).
+//! object more or less (S21), and the way goes on within three passes (L7).
 
 use remediation_core::kind::ChildKind;
 use remediation_core::phase::PhaseWord;
@@ -47,8 +47,12 @@ fn live(answers: Answers, crashes: &[Crash]) -> World {
     let mut crashes = crashes.iter().copied();
     world.crash = crashes.next();
     for _ in 0..200 {
+        let before = world.clone();
         world.reconcile();
         if world.crash.is_none() {
+            if before.crash.is_some() {
+                recovers(&world, before);
+            }
             world.crash = crashes.next();
         }
         if world.status().is_terminal() {
@@ -70,6 +74,27 @@ fn live(answers: Answers, crashes: &[Crash]) -> World {
         }
     }
     panic!("it never ended: {:#?}", world.status());
+}
+
+/// Passes that a death may cost before the remediation is where it would be without.
+const MOST_PASSES: usize = 3;
+
+/// L7: nothing but a process that was started anew leads to where the pass would have that the death broke off.
+fn recovers(dead: &World, mut undisturbed: World) {
+    undisturbed.crash = None;
+    undisturbed.reconcile();
+    let there = |world: &World| (end(world), world.phase(), world.wake);
+    let mut world = dead.clone();
+    for _ in 0..MOST_PASSES {
+        world.reconcile();
+        if there(&world) == there(&undisturbed) {
+            return;
+        }
+    }
+    panic!(
+        "L7: not back on its way after {MOST_PASSES} passes: {:#?}",
+        world.status()
+    );
 }
 
 /// What must be the same however often the process died.

@@ -1,17 +1,26 @@
 //! Mistakes made on purpose: an oracle that notices none of them would prove nothing.
 
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use jiff::SignedDuration;
 use remediation_core::action::ChildSpec;
-use remediation_core::decide::State;
+use remediation_core::children::{ChildKey, Children};
+use remediation_core::decide::{State, explain};
+use remediation_core::error::Cause;
+use remediation_core::memory::Errand;
 use remediation_core::names::Occasion;
 use remediation_core::pass::Call;
 use remediation_core::phase::Phase;
 use remediation_core::time::GoDuration;
+use remediation_core::time::Time;
 use serde_json::json;
 
-use crate::world::World;
-use crate::world::api::{forbidden, notifies};
-use crate::world::children::{RP, WFE, completed_processing};
+use crate::total::is_the_same_twice;
+use crate::walks::{at_the_end, back_on_its_way, calm_down};
+use crate::world::api::{forbidden, notifies, unavailable};
+use crate::world::children::{AIA, RP, WFE, completed_processing};
+use crate::world::{Crash, Fate, World};
 
 /// What the oracle of a world noticed must begin with the number of a promise.
 fn noticed(world: &World, promise: &str) {
@@ -208,4 +217,201 @@ fn forget_the_escalation(state: &mut State) {
     status
         .notification_refs
         .retain(|told| told.occasion != Occasion::Escalation);
+}
+
+#[test]
+fn creating_after_the_failure_is_noticed() {
+    let mut world = lenient(Phase::Processing);
+    world.refuse_always(notifies, unavailable());
+    world.says(RP, failed());
+    assert!(world.status().has_failed());
+    world.blinds = |state| {
+        let status = &mut state.request.status;
+        (status.failure_phase, status.failure_category) = (None, None);
+    };
+    world.says(RP, completed_processing());
+    noticed(&world, "S4:");
+}
+
+#[test]
+fn a_wake_up_in_the_past_is_noticed() {
+    let mut world = lenient(Phase::Processing);
+    world.skew = SignedDuration::from_secs(-1);
+    world.now = world.wake.unwrap();
+    world.reconcile();
+    noticed(&world, "S10:");
+}
+
+#[test]
+fn a_recorded_failure_that_changes_is_noticed() {
+    let mut world = lenient(Phase::Processing);
+    world.tamper = |call| {
+        if let Call::Record(record) = call
+            && record.from.has_failed()
+        {
+            record.to.failure_phase = Some(Phase::Executing);
+        }
+    };
+    world.says(RP, failed());
+    noticed(&world, "S11:");
+}
+
+#[test]
+fn an_escalation_that_gives_another_reason_is_noticed() {
+    let mut world = lenient(Phase::Processing);
+    world.tamper = |call| {
+        if let Call::Create(new) = call
+            && let ChildSpec::Notification(spec) = &mut new.spec
+        {
+            let reason = spec.metadata.get_mut("failure_reason");
+            reason.unwrap().push('x');
+        }
+    };
+    world.says(RP, failed());
+    noticed(&world, "S13:");
+}
+
+#[test]
+fn a_decision_that_counts_is_noticed() {
+    let world = World::until(Phase::Processing);
+    let state = State {
+        request: world.request.clone().unwrap(),
+        ..State::default()
+    };
+    let times = Cell::new(0);
+    let counts = || {
+        let mut decision = explain(&state, &Children::default(), world.now);
+        let read = ChildKey::new(RP, format!("read-{}", times.replace(times.get() + 1)));
+        decision
+            .actions
+            .push(remediation_core::action::Action::Read(read));
+        decision
+    };
+    let found = is_the_same_twice(counts).unwrap_err();
+    assert!(found.to_string().contains("S18"), "{found}");
+}
+
+#[test]
+fn a_pass_that_always_writes_is_noticed() {
+    let mut world = lenient(Phase::Processing);
+    world.blinds = |state| state.request.status.waiting_for = None;
+    world.after_secs(1);
+    noticed(&world, "S19: not at rest");
+}
+
+#[test]
+fn a_pass_that_creates_without_end_is_noticed() {
+    static CREATED: AtomicU64 = AtomicU64::new(0);
+    let mut world = lenient(Phase::Processing);
+    // Another object appears than the one that is asked for.
+    world.tamper = |call| {
+        if let Call::Create(new) = call {
+            let number = CREATED.fetch_add(1, Ordering::Relaxed);
+            new.key.name = format!("web-{number}");
+        }
+    };
+    world.says(RP, completed_processing());
+    noticed(&world, "S19: 31 rounds");
+}
+
+#[test]
+fn a_process_that_begins_with_a_write_is_noticed() {
+    let mut world = lenient(Phase::Processing);
+    world.blinds = |state| {
+        if state.memory.last_record.is_none() {
+            state.request.status.waiting_for = None;
+        }
+    };
+    world.after_secs(2);
+    noticed(&world, "S22:");
+}
+
+#[test]
+fn progress_that_goes_back_is_noticed() {
+    let mut world = lenient(Phase::Executing);
+    world.tamper = |call| {
+        if let Call::Record(record) = call {
+            record.to.overall_progress = Some(0);
+        }
+    };
+    world.after_secs(2);
+    world.says(WFE, failed());
+    noticed(&world, "S23:");
+}
+
+#[test]
+fn a_request_that_is_deleted_early_is_noticed() {
+    let mut world = lenient(Phase::Completed);
+    world.blinds = |state| {
+        let ended = &mut state.request.status.completion_time;
+        *ended = ended.map(|time| Time::from_millis(time.as_millis() - 86_400_000));
+    };
+    world.after_secs(1);
+    noticed(&world, "S25:");
+}
+
+#[test]
+fn writing_what_is_recorded_already_is_noticed() {
+    let mut world = lenient(Phase::Processing);
+    world.tamper = |call| {
+        if let Call::Record(record) = call {
+            record.to = record.from.clone();
+        }
+    };
+    world.says(RP, completed_processing());
+    noticed(&world, "S28:");
+}
+
+#[test]
+fn a_remediation_that_never_ends_is_noticed() {
+    let mut world = lenient(Phase::Processing);
+    world.blinds = |state| state.request.deleting = true;
+    calm_down(&mut world);
+    let found = at_the_end(&world).unwrap_err();
+    assert!(found.to_string().contains("L2: still"), "{found}");
+}
+
+#[test]
+fn a_success_that_is_sat_on_is_noticed() {
+    let mut world = lenient(Phase::Processing);
+    // As if the creation had just been refused, each time anew.
+    world.blinds = |state| {
+        let next = ChildKey::new(AIA, "web-aianalysis");
+        let now = "2100-01-01T00:00:00Z".parse().unwrap();
+        let memory = &mut state.memory;
+        memory.refuse(
+            Errand::Create(next.clone()),
+            Cause::Unavailable,
+            "",
+            None,
+            "",
+            now,
+        );
+        let refusal = memory.refusals.get_mut(&Errand::Create(next)).unwrap();
+        refusal.last = jiff::Timestamp::UNIX_EPOCH;
+    };
+    world.says(RP, completed_processing());
+    assert!(
+        !world
+            .oracle
+            .violations
+            .iter()
+            .any(|what| what.starts_with("L3"))
+    );
+    world.memory.refusals.clear();
+    world.reconcile();
+    noticed(&world, "L3:");
+}
+
+#[test]
+fn a_process_that_makes_one_call_a_pass_is_noticed_after_a_death() {
+    let mut world = lenient(Phase::Processing);
+    world.crash = Some(Crash {
+        at: 1,
+        fate: Fate::NotApplied,
+    });
+    world.says(RP, failed());
+    world.patience = 1;
+    let found = back_on_its_way(&mut world).unwrap_err();
+    assert!(found.to_string().contains("L7:"), "{found}");
 }

@@ -31,12 +31,12 @@ pub(crate) struct Oracle {
 }
 
 impl Oracle {
-    fn violated(&mut self, what: String) {
+    pub(super) fn violated(&mut self, what: String) {
         self.violations.push(what);
     }
 
     /// The deadlines that this status amounts to, from the page alone: start + limit + pause.
-    fn deadlines(status: &Status) -> Vec<Time> {
+    pub(super) fn deadlines(status: &Status) -> Vec<Time> {
         let Some(policy) = &status.effective_policy else {
             return Vec::new();
         };

@@ -292,6 +292,8 @@ pub(crate) fn all() -> Vec<Config> {
         },
         Config {
             says: &[PLAIN, FAILING_LATE],
+            // For campaigns with faults.
+            refusals: PASSING,
             budget: NO_BUDGET,
             two_leaders: true,
             settings: [Arc::default(), Arc::new(other_settings())],
@@ -299,6 +301,20 @@ pub(crate) fn all() -> Vec<Config> {
             ..base(
                 "leaders",
                 "two processes that both believe they lead, with different settings",
+            )
+        },
+        Config {
+            says: &[PLAIN],
+            budget: Budget {
+                crashes: 1,
+                ..NO_BUDGET
+            },
+            two_leaders: true,
+            settings: [Arc::default(), Arc::new(other_settings())],
+            fair_every: 101,
+            ..base(
+                "takeover",
+                "two processes that both believe they lead, of which one dies",
             )
         },
         Config {

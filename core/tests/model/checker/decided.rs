@@ -189,7 +189,11 @@ impl Look<'_> {
             }
         };
         if !right {
-            wrong("S26/S13: its spec does not follow from what is recorded");
+            wrong(if notification {
+                "S13: it does not say what is recorded"
+            } else {
+                "S26: its spec does not follow from what is recorded"
+            });
         }
         CallC::Create {
             slot: slot as u8,

@@ -26,6 +26,9 @@ pub(crate) enum Mode {
 /// Far more moves than any remediation needs to its end.
 const MOST_MOVES: usize = 400;
 
+/// Passes that may be needed in a phase before nothing is left but to wait.
+const MOST_PASSES: u64 = 3;
+
 /// Follows the schedule from here. The moves that were made, where something does not hold.
 pub(crate) fn follow(
     passes: &Passes,
@@ -38,8 +41,10 @@ pub(crate) fn follow(
     world.left = Budget::default();
     let mut made = Vec::new();
     let mut met = Vec::new();
+    let mut passes_here = 0;
     loop {
         let mark = world.fingerprint() ^ if mode == Mode::Silent { 0x5A5A } else { 0 };
+        let mark = mark.wrapping_add(passes_here << 32);
         if good.parent(mark).is_some() {
             break;
         }
@@ -60,6 +65,18 @@ pub(crate) fn follow(
         if let Some(next) = next.filter(|_| found.is_empty()) {
             after = passes.step(&world, next, reach, &mut found);
             made.push(next);
+            let phase = |world: &World| passes.statuses.facts(world.rr.status).phase;
+            passes_here = match next {
+                Move::Begin(_) => passes_here + 1,
+                Move::Deliver(_) if phase(&world) == phase(&after) => passes_here,
+                Move::Sync(..) => passes_here,
+                _ => 0,
+            };
+            if passes_here > MOST_PASSES {
+                found.push(format!(
+                    "L7: {passes_here} passes in one phase, and still not on its way"
+                ));
+            }
         }
         if !found.is_empty() {
             return Some((made, found));
@@ -197,6 +214,11 @@ fn at_rest(
     if completed && told(Occasion::Escalation).is_some() {
         found.push("S12: Completed, and an escalation exists".into());
     }
+    let smooth = mode == Mode::Helpful && world.ghost.flags & DISTURBED == 0;
+    if smooth && facts.phase != Some(Phase::Completed) {
+        found
+            .push("S21: nothing went wrong but crashes and passing refusals, and it failed".into());
+    }
     let memory = passes.memories.get(world.procs[0].memory);
     if memory.is_some_and(|memory| !memory.refusals.is_empty()) {
         // What was refused is tried again when the clock goes on; then it is looked at again.
@@ -207,12 +229,6 @@ fn at_rest(
         if obj.exists() && obj.owner == inc && facts.refs[slot] != obj.inc {
             found.push(format!("L14: a straggler stays in slot {slot}"));
         }
-    }
-    let smooth = mode == Mode::Helpful && world.ghost.flags & DISTURBED == 0;
-    if smooth && facts.phase != Some(Phase::Completed) {
-        found.push(
-            "S21/L7: nothing went wrong but crashes and passing refusals, and it failed".into(),
-        );
     }
     restart_changes_nothing(passes, world, found);
 }

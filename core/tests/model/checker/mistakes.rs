@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use remediation_core::action::ChildSpec;
 use remediation_core::children::{Child, ChildKey, ChildStatus, Owner};
 use remediation_core::kind::{ChildKind, REQUEST_KIND};
+use remediation_core::memory::{Errand, Memory};
 use remediation_core::names::Occasion;
 use remediation_core::pass::{Call, Outcome};
 use remediation_core::phase::{Phase, PhaseWord};
@@ -37,7 +38,11 @@ pub(crate) struct Mistake {
     /// Deletes carry no preconditions.
     pub(crate) unconditional_delete: bool,
     /// Wake-ups are forgotten.
-    pub(crate) sleeps: bool,
+    pub(crate) sleeps: fn(&Memory) -> bool,
+    /// A pass ends after one call.
+    pub(crate) hasty: bool,
+    /// The request is seen otherwise by a process that remembers nothing yet.
+    pub(crate) anew: fn(&mut Request),
 }
 
 /// None.
@@ -51,7 +56,9 @@ pub(crate) const NONE: Mistake = Mistake {
     skew: 0,
     unconditional_status: false,
     unconditional_delete: false,
-    sleeps: false,
+    sleeps: |_| false,
+    hasty: false,
+    anew: |_| {},
 };
 
 /// A mistake, the configuration that must show it, and the promises of which one must be seen broken.
@@ -101,7 +108,7 @@ fn phase(request: &mut Request, phase: Phase) {
 }
 
 /// All of them.
-pub(crate) static CANARIES: [Canary; 26] = [
+pub(crate) static CANARIES: [Canary; 37] = [
     Canary {
         mistake: &Mistake {
             name: "status-before-create",
@@ -125,7 +132,7 @@ pub(crate) static CANARIES: [Canary; 26] = [
         },
         config: "leaders",
         narrowed: AS_IT_IS,
-        breaks: &["S6", "S7", "S8", "S17", "S27", "S35"],
+        breaks: &["S27"],
     },
     Canary {
         mistake: &Mistake {
@@ -324,7 +331,7 @@ pub(crate) static CANARIES: [Canary; 26] = [
         },
         config: "plain",
         narrowed: AS_IT_IS,
-        breaks: &["S7", "S35", "S6", "S5"],
+        breaks: &["S7"],
     },
     Canary {
         mistake: &Mistake {
@@ -364,7 +371,7 @@ pub(crate) static CANARIES: [Canary; 26] = [
         },
         config: "plain",
         narrowed: |config| config.fair_every = u64::MAX,
-        breaks: &["S9", "S10"],
+        breaks: &["S10"],
     },
     Canary {
         mistake: &Mistake {
@@ -384,12 +391,12 @@ pub(crate) static CANARIES: [Canary; 26] = [
     Canary {
         mistake: &Mistake {
             name: "never-wakes",
-            sleeps: true,
+            sleeps: |_| true,
             ..NONE
         },
         config: "plain",
         narrowed: AS_IT_IS,
-        breaks: &["S10", "L2"],
+        breaks: &["S10"],
     },
     Canary {
         mistake: &Mistake {
@@ -479,6 +486,162 @@ pub(crate) static CANARIES: [Canary; 26] = [
         },
         config: "people",
         narrowed: AS_IT_IS,
-        breaks: &["S2", "S24"],
+        breaks: &["S2"],
+    },
+    Canary {
+        mistake: &Mistake {
+            name: "skips-a-phase",
+            call: |call| {
+                if let Call::Record(record) = call
+                    && record.to.known_phase() == Some(Phase::Analyzing)
+                    && let Some(entry) = record.to.history.last_mut()
+                {
+                    let skipped = PhaseWord::Known(Phase::Executing);
+                    entry.phase = skipped.clone();
+                    record.to.phase = Some(skipped);
+                }
+            },
+            ..NONE
+        },
+        config: "plain",
+        narrowed: AS_IT_IS,
+        breaks: &["S6"],
+    },
+    Canary {
+        mistake: &Mistake {
+            name: "starts-again",
+            call: |call| {
+                if let Call::Record(record) = call
+                    && let Some(start) = record.from.start_time
+                {
+                    record.to.start_time = Some(start.plus(GoDuration::from_secs(1)));
+                }
+            },
+            ..NONE
+        },
+        config: "plain",
+        narrowed: AS_IT_IS,
+        breaks: &["S8"],
+    },
+    Canary {
+        mistake: &Mistake {
+            name: "escalates-for-another-reason",
+            call: |call| {
+                if let Call::Create(new) = call
+                    && let ChildSpec::Notification(spec) = &mut new.spec
+                    && let Some(reason) = spec.metadata.get_mut("failure_reason")
+                {
+                    reason.push('x');
+                }
+            },
+            ..NONE
+        },
+        config: "invalid",
+        narrowed: AS_IT_IS,
+        breaks: &["S13"],
+    },
+    Canary {
+        mistake: &Mistake {
+            name: "does-not-see-what-it-created",
+            answer: |call, _| match call {
+                Call::Create(new) if new.key.kind == ChildKind::AIAnalysis => imagined(key(ODD)),
+                _ => None,
+            },
+            ..NONE
+        },
+        config: "plain",
+        narrowed: AS_IT_IS,
+        breaks: &["S19"],
+    },
+    Canary {
+        mistake: &Mistake {
+            name: "an-outage-is-a-no",
+            outcome: |_, outcome| match outcome {
+                Outcome::Failed(failure) if failure == Refusal::Unavailable.failure() => {
+                    Outcome::Failed(Refusal::Invalid.failure())
+                }
+                outcome => outcome,
+            },
+            ..NONE
+        },
+        config: "plain",
+        narrowed: AS_IT_IS,
+        breaks: &["S21"],
+    },
+    Canary {
+        mistake: &Mistake {
+            name: "a-new-process-deletes-earlier",
+            anew: |request| {
+                if let Some(policy) = &mut request.status.effective_policy {
+                    policy.ttl_seconds_after_finished -= 1;
+                }
+            },
+            ..NONE
+        },
+        config: "plain",
+        narrowed: AS_IT_IS,
+        breaks: &["S22"],
+    },
+    Canary {
+        mistake: &Mistake {
+            name: "gives-an-execution-more-time",
+            call: |call| {
+                if let Call::Create(new) = call
+                    && let ChildSpec::Workflow(spec) = &mut new.spec
+                {
+                    spec.not_after = spec.not_after.plus(GoDuration::from_secs(1));
+                }
+            },
+            ..NONE
+        },
+        config: "plain",
+        narrowed: AS_IT_IS,
+        breaks: &["S26"],
+    },
+    Canary {
+        mistake: &Mistake {
+            name: "writes-what-is-recorded",
+            call: |call| {
+                if let Call::Record(record) = call
+                    && record.from.phase.is_some()
+                {
+                    record.to = record.from.clone();
+                }
+            },
+            ..NONE
+        },
+        config: "plain",
+        narrowed: AS_IT_IS,
+        breaks: &["S28"],
+    },
+    Canary {
+        mistake: &Mistake {
+            name: "gives-up-after-a-refusal",
+            sleeps: |memory| !memory.refusals.is_empty(),
+            ..NONE
+        },
+        config: "plain",
+        narrowed: AS_IT_IS,
+        breaks: &["L5"],
+    },
+    Canary {
+        mistake: &Mistake {
+            name: "gives-up-a-status-that-was-refused",
+            sleeps: |memory| memory.refusal(&Errand::Record).is_some(),
+            ..NONE
+        },
+        config: "plain",
+        narrowed: AS_IT_IS,
+        breaks: &["L2"],
+    },
+    Canary {
+        mistake: &Mistake {
+            name: "makes-one-call-a-pass",
+            hasty: true,
+            ..NONE
+        },
+        config: "invalid",
+        narrowed: AS_IT_IS,
+        breaks: &["L7"],
     },
 ];
