@@ -125,7 +125,7 @@ fn a_run_is_printed_as_json_where_that_is_asked_for() {
 
 #[test]
 fn every_fault_says_of_each_life_how_many_runs_there_were() {
-    let output = simulate(&["--every-fault", "--time", "1ms", "-o", "json"]);
+    let output = simulate(&["--every-fault", "--time", "1s", "-o", "json"]);
     let told = text(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{told}");
     let value: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -134,6 +134,8 @@ fn every_fault_says_of_each_life_how_many_runs_there_were() {
         lives.iter().all(|life| life["of"].as_u64() > Some(400)),
         "{value}"
     );
+    let made: u64 = lives.iter().filter_map(|life| life["runs"].as_u64()).sum();
+    assert!(made > 0, "{value}");
     assert_eq!(value["broken"], serde_json::json!([]));
     assert!(told.contains("runs a second"), "{told}");
 }

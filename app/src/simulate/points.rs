@@ -37,7 +37,6 @@ pub(super) fn simulate(
     options: &Options,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
-    let began = Instant::now();
     let lives = references();
     let points: Vec<Vec<Point>> = lives.iter().map(Reference::points).collect();
     let mut runs = Vec::new();
@@ -49,6 +48,7 @@ pub(super) fn simulate(
         };
         runs.extend(chosen.into_iter().map(|points| Run { life, points }));
     }
+    let began = Instant::now();
     let tally = all(&runs, options, began, args.time);
     let seconds = began.elapsed().as_secs_f64();
     let memory = memory::peak().map_or(String::new(), |most| format!("; at most {most} MB"));

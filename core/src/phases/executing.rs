@@ -332,7 +332,7 @@ fn complete(draft: &mut Draft<'_>, message: &str) {
 
 /// A failure in these phases, unless the success notification exists: then the workflow was seen Completed, people
 /// were told so, and only the last write is missing. A live read, on the failing path alone, tells; one that is refused, for
-/// whatever reason, is tried again for thirty seconds, and once more at their end.
+/// whatever reason, is tried again for thirty seconds from the first refusal on; when they are over, once more.
 pub(crate) fn fail_unless_completed(
     view: &View<'_>,
     draft: &mut Draft<'_>,

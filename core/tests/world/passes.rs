@@ -25,8 +25,8 @@ const MOST_ROUNDS: u32 = 4;
 /// hand wrote into status, so that more than one thing may be missing.
 const ROUNDS_A_PHASE: u32 = 2;
 
-/// Passes that may see a success before they ask for what it leads to.
-const MOST_IDLE: u32 = 2;
+/// By the second pass that sees a success, what it leads to must have been asked for.
+const SECOND_PASS: u32 = 2;
 
 /// What a pass came by.
 pub(super) struct Course {
@@ -51,7 +51,10 @@ impl Course {
             Call::Record(record) => self.entered += record.path.len(),
             // Somebody wrote in between: what is decided next is decided from another view.
             Call::ReadRequest => self.views += 1,
-            _ => {}
+            Call::Read(_)
+            | Call::RestoreOwnership(_)
+            | Call::DeleteChild(_)
+            | Call::DeleteRequest { .. } => {}
         }
     }
 
@@ -93,7 +96,7 @@ impl World {
             .as_ref()
             .filter(|_| !course.asked && !course.disturbed);
         self.idle = if sat.is_some() { self.idle + 1 } else { 0 };
-        if let Some(key) = sat.filter(|_| self.idle >= MOST_IDLE) {
+        if let Some(key) = sat.filter(|_| self.idle >= SECOND_PASS) {
             let passes = self.idle;
             self.oracle.violated(format!(
                 "L3: {passes} passes saw what leads to {key}, and did not ask for it"

@@ -269,7 +269,7 @@ impl Creation<'_> {
         };
         let right = self.statuses().any(|status| {
             let Some(deadline) = status.overall_deadline() else {
-                return true;
+                return false;
             };
             let ending = status
                 .time("suspendedSince")
@@ -288,10 +288,11 @@ impl Creation<'_> {
             .then(|| format!("spec.notAfter is {not_after}, the overall deadline is {recorded}"))
     }
 
-    /// The status, and what it was since the creation was asked for.
+    /// The status, and what it was since the view that the creation may have been decided from.
     fn statuses(&self) -> impl Iterator<Item = Status<'_>> {
+        let view = self.allowance.earliest_view(self.earliest);
         let former = self.request.former_deadlines.iter();
-        let former = former.filter(|(until, _)| *until >= self.earliest);
+        let former = former.filter(move |(until, _)| *until >= view);
         former
             .map(|(_, image)| image)
             .chain([&self.request.image])
@@ -338,7 +339,7 @@ impl Creation<'_> {
         let right = self.statuses().any(|status| {
             let latest = status.overall_deadline();
             let by_rewritten = self.rewritten_start(status);
-            latest.is_none_or(|latest| not_after <= latest)
+            latest.is_some_and(|latest| not_after <= latest)
                 || status.text("suspendedSince").is_some()
                 || by_rewritten.is_some_and(|(_, latest)| not_after.moment() <= latest)
         });

@@ -159,8 +159,7 @@ impl Promises {
                 if read::is_deleting(after) && !read::is_deleting(before) {
                     touch::check_request(known, commit.at, &self.allowance, found);
                 } else if before.get("status") != after.get("status") {
-                    self.status_write(known, before, after, commit.at)
-                        .check(found);
+                    self.status_write(known, before, after, commit).check(found);
                 }
             }
             (_, None) if known.deleting.is_none() => {
@@ -175,13 +174,14 @@ impl Promises {
         request: &'a Request,
         before: &'a Value,
         after: &'a Value,
-        at: Timestamp,
+        commit: &Commit,
     ) -> StatusWrite<'a> {
         let (old, new) = (read::Status::of(before), read::Status::of(after));
         StatusWrite {
             before: old,
             after: new,
-            at,
+            at: commit.at,
+            earliest: commit.earliest,
             was_deleting: read::is_deleting(before),
             was_suspended: read::is_suspended(before) && !old.has_ended(),
             resumed: request.resumed,
@@ -222,7 +222,7 @@ impl Promises {
             touch::check_child(
                 known,
                 deletes,
-                commit.at,
+                commit.earliest,
                 &self.requests,
                 allowance,
                 &mut found,

@@ -21,7 +21,7 @@ pub(super) struct Request {
     pub(super) gone: Option<Timestamp>,
     /// Since when it is suspended.
     pub(super) suspended: Option<Timestamp>,
-    /// When a hand last changed it.
+    /// When a hand last changed its spec or status.
     pub(super) handled: Option<Timestamp>,
     /// When it was resumed last.
     pub(super) resumed: Option<Timestamp>,
@@ -146,7 +146,12 @@ impl Request {
 
     /// Notes what a hand did to it.
     pub(super) fn edited_by_hand(&mut self, before: &Value, after: &Value, now: Timestamp) {
-        self.handled = Some(now);
+        if ["spec", "status"]
+            .iter()
+            .any(|part| before.get(part) != after.get(part))
+        {
+            self.handled = Some(now);
+        }
         if before.get("status") != after.get("status") {
             self.budget.extra += 3;
             let (old, new) = (Status::of(before), Status::of(after));

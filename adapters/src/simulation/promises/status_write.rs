@@ -47,6 +47,8 @@ pub(super) struct StatusWrite<'a> {
     pub(super) before: Status<'a>,
     pub(super) after: Status<'a>,
     pub(super) at: Timestamp,
+    /// When it was asked for.
+    pub(super) earliest: Timestamp,
     pub(super) was_deleting: bool,
     /// Suspended, and not ended.
     pub(super) was_suspended: bool,

@@ -184,7 +184,7 @@ fn check_timeout(write: &StatusWrite<'_>, found: &mut Findings<'_>) {
     }
     // A hand may have moved it into the past.
     let due = write.request.handled.max(Some(deadline.moment()));
-    if due.is_some_and(|due| write.allowance.is_late(due, write.at)) {
+    if due.is_some_and(|due| write.allowance.is_late(due, write.earliest)) {
         found.breaks(
             Promise::L1,
             format!("{reason} was recorded late: the deadline was {deadline}"),
@@ -249,7 +249,7 @@ fn check_child_in_time(write: &StatusWrite<'_>, reason: &str, found: &mut Findin
     let disturbed = write.last_fault >= child.succeeded;
     let seen = child
         .succeeded
-        .filter(|at| write.allowance.is_known(*at, write.at) && child.gone.is_none());
+        .filter(|at| write.allowance.is_known(*at, write.earliest) && child.gone.is_none());
     let still = child.failed.is_none()
         && child
             .results

@@ -19,18 +19,35 @@ const SILENCE: Duration = Duration::from_secs(150);
 /// How long it waits for the answer to a list or a watch, and to any other call.
 const PAGE: Duration = Duration::from_secs(30);
 const CALL: Duration = Duration::from_secs(10);
+/// The longest pause before it lists and watches again what was lost, and a second for what that brings.
+const RECONNECT: Duration = Duration::from_secs(10);
 /// An expired request that is still there so long after is one that nobody looks at.
 const LONG: SignedDuration = SignedDuration::from_secs(60);
-
-/// The longest pause of a watch that was lost, and a second for what it then brings.
-const RECONNECT: u64 = 10_000;
 
 /// How much a plan's history may differ from a faultless one.
 pub(super) fn expectations(plan: &Plan) -> Expectations {
     let skew = plan.troubles.iter().map(|trouble| match trouble {
         Trouble::Clock { by_ms, .. } => by_ms.saturating_abs(),
         Trouble::Freeze { for_ms, .. } => signed(*for_ms),
-        _ => 0,
+        Trouble::Call { .. }
+        | Trouble::Calls { .. }
+        | Trouble::Crash { .. }
+        | Trouble::CrashAt { .. }
+        | Trouble::Stop { .. }
+        | Trouble::Stall { .. }
+        | Trouble::Panic { .. }
+        | Trouble::Watch { .. }
+        | Trouble::Cut { .. }
+        | Trouble::Lag { .. }
+        | Trouble::Outage { .. }
+        | Trouble::Restore { .. }
+        | Trouble::Namespace { .. }
+        | Trouble::Uninstalled { .. }
+        | Trouble::OlderDefinition { .. }
+        | Trouble::Webhook { .. }
+        | Trouble::Reconfigure { .. }
+        | Trouble::Garbage { .. }
+        | Trouble::Person { .. } => 0,
     });
     Expectations {
         skew: SignedDuration::from_millis(skew.fold(0, i64::saturating_add)),
@@ -41,20 +58,36 @@ pub(super) fn expectations(plan: &Plan) -> Expectations {
     }
 }
 
-/// From when to when a plan holds the operator up at fixed times: watches that lag, a process that stands still, a server
-/// that does not answer.
+/// From when to when a plan holds the operator up at fixed times: watches that lag, a process that stands still or is down, a
+/// server that does not answer. What calls and watches hold up is known when it strikes.
 pub(super) fn held_up(plan: &Plan) -> impl Iterator<Item = (Timestamp, Timestamp)> {
     plan.troubles.iter().filter_map(|trouble| {
         let (from, for_ms) = match trouble {
             Trouble::Lag { at_ms, for_ms, .. }
             | Trouble::Stall { at_ms, for_ms, .. }
             | Trouble::Outage { at_ms, for_ms } => (*at_ms, *for_ms),
+            Trouble::CrashAt { at_ms, down_ms, .. } | Trouble::Stop { at_ms, down_ms, .. } => {
+                (*at_ms, *down_ms)
+            }
             Trouble::Cut { at_ms, .. } => (*at_ms, 0),
             Trouble::Uninstalled { until_ms, .. } => (0, *until_ms),
-            _ => return None,
+            Trouble::Call { .. }
+            | Trouble::Calls { .. }
+            | Trouble::Crash { .. }
+            | Trouble::Panic { .. }
+            | Trouble::Clock { .. }
+            | Trouble::Freeze { .. }
+            | Trouble::Watch { .. }
+            | Trouble::Restore { .. }
+            | Trouble::Namespace { .. }
+            | Trouble::OlderDefinition { .. }
+            | Trouble::Webhook { .. }
+            | Trouble::Reconfigure { .. }
+            | Trouble::Garbage { .. }
+            | Trouble::Person { .. } => return None,
         };
-        let to = from.saturating_add(for_ms).saturating_add(RECONNECT);
-        Some((after(from), after(to)))
+        let to = after(from.saturating_add(for_ms)).saturating_add(RECONNECT);
+        Some((after(from), to.unwrap_or(Timestamp::MAX)))
     })
 }
 
@@ -71,34 +104,38 @@ fn after(millis: u64) -> Timestamp {
 
 /// For how long a call to which this was done keeps the operator from learning anything new.
 pub(super) fn held_up_by_call(stream: Stream, fault: CallFault) -> Duration {
-    let unanswered = matches!(
-        fault,
-        CallFault::Silent
-            | CallFault::AppliedSilent
-            | CallFault::Lost
-            | CallFault::AppliedLate(_)
-            | CallFault::Slow(_)
-    );
-    let asked = match fault {
-        CallFault::TooMany(Some(seconds)) => Duration::from_secs(seconds.into()),
-        _ => Duration::ZERO,
+    let (answered, asked) = match fault {
+        CallFault::Silent | CallFault::AppliedSilent | CallFault::Slow(_) => (false, 0),
+        CallFault::TooMany(seconds) => (true, seconds.unwrap_or(0)),
+        CallFault::Conflict
+        | CallFault::Invalid
+        | CallFault::TooLarge
+        | CallFault::Denied
+        | CallFault::QuotaExceeded
+        | CallFault::PolicyDenied
+        | CallFault::Unauthorized
+        | CallFault::ServerError
+        | CallFault::Unavailable
+        | CallFault::Expired
+        | CallFault::Refused
+        | CallFault::Lost
+        | CallFault::AppliedLate(_)
+        | CallFault::Twice => (true, 0),
     };
-    let reconnect = Duration::from_millis(RECONNECT);
     match stream {
-        Stream::List | Stream::Watch if unanswered => PAGE + reconnect,
-        Stream::List | Stream::Watch => asked + reconnect,
-        Stream::Work if unanswered => CALL,
+        Stream::List | Stream::Watch if answered => Duration::from_secs(asked.into()) + RECONNECT,
+        Stream::List | Stream::Watch => PAGE + RECONNECT,
+        Stream::Work if !answered => CALL,
         Stream::Work | Stream::Lease | Stream::Event => Duration::ZERO,
     }
 }
 
 /// For how long a watch to which this was done shows nothing new.
 pub(super) fn held_up_by_watch(fault: StreamFault) -> Duration {
-    let silence = match fault {
-        StreamFault::Silence => SILENCE,
-        StreamFault::End | StreamFault::Repeat | StreamFault::Truncate => Duration::ZERO,
-    };
-    silence + Duration::from_millis(RECONNECT)
+    match fault {
+        StreamFault::Silence => SILENCE + RECONNECT,
+        StreamFault::End | StreamFault::Repeat | StreamFault::Truncate => RECONNECT,
+    }
 }
 
 /// How things stand when a run ends.

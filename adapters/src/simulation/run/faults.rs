@@ -232,6 +232,7 @@ impl Faults {
             drop(state);
             let sort = format!("Crash in {stream:?} {}", in_flight.word());
             self.witness.reach(&sort, Some(request));
+            self.witness.held_up(Duration::from_millis(down_ms));
             if let Some(life) = life {
                 life.end(down_ms);
             }
@@ -244,9 +245,7 @@ impl Faults {
         if let Some(fault) = state.calls.remove(&(stream, nth)) {
             drop(state);
             let sort = format!("{stream:?} {}", fault.word());
-            self.witness.reach(&sort, Some(request));
-            self.witness.held_up(expect::held_up_by_call(stream, fault));
-            return intercept(fault, request);
+            return self.strike(&sort, stream, fault, request);
         }
         let sort = state.sorts.iter().find(|sort| {
             sort.verb == request.verb
@@ -266,15 +265,28 @@ impl Faults {
             }
             return Intercept::Pass;
         };
-        let times = state.repeated.refused(request, Instant::now());
         drop(state);
-        if times > MOST_AT_ONCE {
-            self.witness.insists(request, times);
-        }
         let sort = format!("Every {} {}", request.verb, fault.word());
-        self.witness.reach(&sort, Some(request));
+        self.strike(&sort, stream, fault, request)
+    }
+
+    fn strike(
+        &self,
+        sort: &str,
+        stream: Stream,
+        fault: CallFault,
+        request: &RequestInfo,
+    ) -> Intercept {
+        self.witness.reach(sort, Some(request));
         self.witness.held_up(expect::held_up_by_call(stream, fault));
-        intercept(fault, request)
+        let verdict = intercept(fault, request);
+        if matches!(verdict, Intercept::Refuse(_) | Intercept::Drop) {
+            let times = self.locked().repeated.refused(request, Instant::now());
+            if times > MOST_AT_ONCE {
+                self.witness.insists(request, times);
+            }
+        }
+        verdict
     }
 }
 

@@ -83,7 +83,7 @@ pub struct Report {
     pub calls: BTreeMap<Stream, u32>,
     /// How many of them they had made when the first remediation ended.
     pub calls_to_first_end: BTreeMap<Stream, u32>,
-    /// How many events each watch showed that the operators opened until then, by its number.
+    /// How many events each watch showed that was opened before everything healed, by its number.
     pub events: Vec<u32>,
     /// How much virtual time it took, in milliseconds.
     pub lasted_ms: u64,

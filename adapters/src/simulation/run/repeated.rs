@@ -14,11 +14,11 @@ pub(super) const MOST_AT_ONCE: u32 = 6;
 #[derive(Debug, Default)]
 pub(super) struct Repeated {
     moment: Option<Instant>,
-    calls: BTreeMap<Sort, u32>,
+    calls: BTreeMap<Asked, u32>,
 }
 
 /// Who asked for what: client, verb, resource and name; a creation has no name, and is told by its body.
-type Sort = (String, String, String, Option<String>, Option<Bytes>);
+type Asked = (String, String, String, Option<String>, Option<Bytes>);
 
 impl Repeated {
     /// Counts one more that is refused at this moment.
@@ -27,14 +27,14 @@ impl Repeated {
             self.calls.clear();
         }
         let body = request.name.is_none().then(|| request.body.clone());
-        let sort = (
+        let asked = (
             request.user_agent.clone(),
             request.verb.clone(),
             request.resource.clone(),
             request.name.clone(),
             body,
         );
-        let times = self.calls.entry(sort).or_default();
+        let times = self.calls.entry(asked).or_default();
         *times += 1;
         *times
     }
