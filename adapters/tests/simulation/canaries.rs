@@ -13,6 +13,7 @@ use remediation_adapters::simulation::promises::Promise;
 use remediation_adapters::simulation::run::points::references;
 use remediation_adapters::simulation::run::{Options, Plan, Trouble, run};
 use remediation_core::children::{Child, ChildStatus, Owner};
+use remediation_core::error::ApiFailure;
 use remediation_core::kind::{ChildKind, REQUEST_KIND, REQUEST_LABEL, REQUEST_UID_LABEL};
 use remediation_core::pass::{Call, Outcome};
 use remediation_core::request::Identity;
@@ -191,26 +192,26 @@ pub(super) fn repeated(
 }
 
 #[test]
-fn an_escalation_that_is_never_created_is_caught() {
-    caught(
-        |inner, request, call, _| match &call {
-            Call::Create(child) if child.key.kind == ChildKind::NotificationRequest => {
-                let made_up = Child {
-                    key: child.key.clone(),
-                    uid: "made-up".into(),
-                    resource_version: "1".into(),
-                    deleting: false,
-                    owner: None,
-                    request_label: child.labels.get(REQUEST_LABEL).cloned(),
-                    request_uid_label: child.labels.get(REQUEST_UID_LABEL).cloned(),
-                    status: ChildStatus::read(child.key.kind, serde_json::Value::Null),
-                };
-                async move { Outcome::Child(Box::new(made_up)) }.boxed()
-            }
-            _ => inner.call(&request, &call),
-        },
-        &[Promise::L4],
-    );
+fn a_notification_that_is_never_created_is_caught() {
+    let mistake: Mistake = |inner, request, call, _| match &call {
+        Call::Create(child) if child.key.kind == ChildKind::NotificationRequest => {
+            let made_up = Child {
+                key: child.key.clone(),
+                uid: "made-up".into(),
+                resource_version: "1".into(),
+                deleting: false,
+                owner: None,
+                request_label: child.labels.get(REQUEST_LABEL).cloned(),
+                request_uid_label: child.labels.get(REQUEST_UID_LABEL).cloned(),
+                status: ChildStatus::read(child.key.kind, serde_json::Value::Null),
+            };
+            async move { Outcome::Child(Box::new(made_up)) }.boxed()
+        }
+        _ => inner.call(&request, &call),
+    };
+    caught(mistake, &[Promise::L4]);
+    // People are told of a success as well.
+    caught(mistake, &[Promise::L2]);
 }
 
 #[test]
@@ -389,15 +390,37 @@ fn a_refused_call_that_is_repeated_without_a_pause_is_caught() {
     );
 }
 
-/// What compares each life with the faultless one must see a second object.
+/// Takes a refusal that passes for one that is for good.
+fn never_again(inner: Inner, request: Identity, call: Call, _: u32) -> BoxFuture<'static, Outcome> {
+    async move {
+        match inner.call(&request, &call).await {
+            Outcome::Failed(failure) if failure.code >= 500 => Outcome::Failed(ApiFailure {
+                code: 422,
+                reason: "Invalid".into(),
+                ..failure
+            }),
+            outcome => outcome,
+        }
+    }
+    .boxed()
+}
+
+/// What compares each life with the faultless one must see a second object, and another end.
 #[test]
-fn every_fault_at_every_point_notices_a_creation_repeated_under_another_name() {
-    let options = with(repeated);
-    let reference = references().into_iter().next().unwrap();
-    let points = reference.points();
-    let wrong = points.iter().find_map(|point| {
-        let report = reference.run(&[point], &options);
-        report.broken.into_iter().next()
-    });
-    println!("{}", wrong.expect("no fault shows the mistake"));
+fn every_fault_at_every_point_notices_what_differs_from_the_faultless_life() {
+    for (mistake, differs) in [
+        (repeated as Mistake, "KubernetesExecution"),
+        (never_again, "Failed"),
+    ] {
+        let options = with(mistake);
+        let reference = references().into_iter().next().unwrap();
+        let points = reference.points();
+        let wrong = points.iter().find_map(|point| {
+            let mut broken = reference.run(&[point], &options).broken.into_iter();
+            broken.find(|violation| {
+                violation.promise == Promise::S21 && violation.story.contains(differs)
+            })
+        });
+        println!("{}", wrong.expect("no fault shows the mistake"));
+    }
 }

@@ -249,3 +249,91 @@ fn is_due_later(request: &Value, now: Timestamp) -> bool {
 fn status_time(request: &Value, field: &str) -> Option<Timestamp> {
     request["status"][field].as_str()?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn broken(
+        left: &[Value],
+        started: &[Started],
+        troubles: Vec<Trouble>,
+        panics: u64,
+    ) -> Vec<Promise> {
+        let plan = Plan {
+            troubles,
+            ..Plan::from_seed(0)
+        };
+        let mut counted = Reach::default();
+        counted.categories.insert("Panic".to_owned(), panics);
+        let found = unjudged(&plan, after(600_000), left, started, &counted);
+        found
+            .into_iter()
+            .map(|violation| violation.promise)
+            .collect()
+    }
+
+    fn start(uid: &str) -> Started {
+        Started {
+            kind: ChildKind::KubernetesExecution,
+            namespace: NAMESPACE.to_owned(),
+            name: "r0-execution-one".to_owned(),
+            uid: uid.to_owned(),
+            request_uid: "u-0".to_owned(),
+            at: after(1_000),
+        }
+    }
+
+    fn restored() -> Vec<Trouble> {
+        vec![Trouble::Restore {
+            saved_ms: 1_000,
+            at_ms: 2_000,
+        }]
+    }
+
+    #[test]
+    fn two_executions_of_one_step_that_start_break_s1() {
+        let again = [start("e-0"), start("e-0")];
+        assert_eq!(broken(&[], &again, Vec::new(), 0), []);
+        let two = [start("e-0"), start("e-1")];
+        assert_eq!(broken(&[], &two, Vec::new(), 0), [Promise::S1]);
+        assert_eq!(broken(&[], &two, restored(), 0), []);
+    }
+
+    #[test]
+    fn a_request_that_never_ends_breaks_l2_unless_it_is_suspended_or_due_later() {
+        let request = |spec: Value, status: Value| json!({ "metadata": { "name": "r0" }, "spec": spec, "status": status });
+        let ended = json!({ "completionTime": after(1_000) });
+        let later = json!({ "nextDeadline": after(700_000) });
+        let fine = [
+            request(json!({}), ended),
+            request(json!({ "suspend": true }), json!({})),
+            request(json!({}), later),
+        ];
+        assert_eq!(broken(&fine, &[], Vec::new(), 0), []);
+        let past = request(json!({}), json!({ "nextDeadline": after(500_000) }));
+        assert_eq!(broken(&[past], &[], Vec::new(), 0), [Promise::L2]);
+    }
+
+    #[test]
+    fn an_expired_request_that_stays_after_a_restore_breaks_l5() {
+        let expired = |at| {
+            let status = json!({ "completionTime": after(1_000), "expiryTime": after(at) });
+            json!({ "metadata": { "name": "r0" }, "status": status })
+        };
+        assert_eq!(broken(&[expired(590_000)], &[], restored(), 0), []);
+        assert_eq!(
+            broken(&[expired(500_000)], &[], restored(), 0),
+            [Promise::L5]
+        );
+    }
+
+    #[test]
+    fn a_panic_that_nobody_made_breaks_s31() {
+        let made = || vec![Trouble::Panic { nth: 3 }];
+        assert_eq!(broken(&[], &[], made(), 1), []);
+        assert_eq!(broken(&[], &[], made(), 2), [Promise::S31]);
+    }
+}
