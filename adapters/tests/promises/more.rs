@@ -1,7 +1,7 @@
 //! More canaries: the other ways in which a promise can be broken.
 
 use jiff::SignedDuration;
-use remediation_adapters::simulation::promises::Promise;
+use remediation_adapters::simulation::promises::{Commit, Promise};
 use serde_json::{Value, json};
 
 use crate::broken::{
@@ -72,7 +72,7 @@ pub(crate) const MORE: &[Another] = &[
             let (request, child) = (tale.request(), tale.image(tale.creation(RPROC)));
             let tale = tale.deleted(false, REQUEST, request);
             let mut tale = tale.deleted(true, RPROC, child);
-            tale.commits.last_mut().unwrap().at += LATER;
+            delay(tale.commits.last_mut().unwrap(), LATER);
             at_once(tale)
         },
     ),
@@ -425,7 +425,7 @@ pub(crate) const MORE: &[Another] = &[
         let tale = Tale::of(&lives.timed_out);
         let failing = tale.ours(REQUEST, |o| o["status"]["failurePhase"].is_string());
         let mut tale = tale.cut_after(failing);
-        tale.commits[failing].at += SignedDuration::from_secs(2);
+        delay(&mut tale.commits[failing], SignedDuration::from_secs(2));
         at_once(tale)
     }),
     (Promise::L2, "nobody begins with a request", |lives| {
@@ -479,3 +479,9 @@ pub(crate) const MORE: &[Another] = &[
         },
     ),
 ];
+
+/// It is asked for so much later, and committed at once.
+fn delay(commit: &mut Commit, by: SignedDuration) {
+    commit.at += by;
+    commit.earliest += by;
+}
