@@ -1,6 +1,7 @@
 //! The status of a child, written by a controller of any version, or by a hand: whatever it holds, it is read, a
 //! decision follows, and nothing but the words of success is success (S18, S24, S29).
 
+use jiff::Timestamp;
 use remediation_core::action::{Action, ChildSpec};
 use remediation_core::children::{Child, ChildKey, ChildStatus, Children, Owner};
 use remediation_core::decide::{State, decide};
@@ -10,17 +11,25 @@ use serde_json::{Value, json};
 
 const BEGAN: &str = "2026-03-01T12:00:00Z";
 
+/// What [`decide`] is.
+pub type Decide<'a> = &'a dyn Fn(&State, &Children, Timestamp) -> Vec<Action>;
+
 /// Reads the status as one of each kind, and decides on it.
 pub fn run(data: &[u8]) {
+    run_with(data, &decide);
+}
+
+/// The same, of what this decides.
+pub fn run_with(data: &[u8], decide: Decide<'_>) {
     let Ok(status) = serde_json::from_slice::<Value>(data) else {
         return;
     };
     for kind in ChildKind::OWNED {
-        judge(kind, &status);
+        judge(kind, &status, decide);
     }
 }
 
-fn judge(kind: ChildKind, status: &Value) {
+fn judge(kind: ChildKind, status: &Value, decide: Decide<'_>) {
     let read = ChildStatus::read(kind, status.clone());
     let (phase, state) = (read.phase().to_owned(), state_with(kind));
     let mut children = Children::default();
@@ -88,7 +97,8 @@ fn name(kind: ChildKind) -> &'static str {
     }
 }
 
-fn child(kind: ChildKind, status: ChildStatus) -> Child {
+/// A child of the request that is decided on.
+pub fn child(kind: ChildKind, status: ChildStatus) -> Child {
     Child {
         key: ChildKey::new(kind, name(kind)),
         uid: kind.name().to_owned(),

@@ -22,12 +22,36 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{fs, panic, thread};
 
+use bodies::child_status::{child, run_with};
 use bodies::corpus::replay;
+use jiff::Timestamp;
 use remediation_adapters::simulation::run::Trace;
+use remediation_core::action::Action;
+use remediation_core::children::{ChildStatus, Children};
+use remediation_core::decide::{State, decide};
+use serde_json::json;
 
 #[test]
 fn the_status_of_children() {
     replay("child_status", bodies::child_status::run);
+}
+
+/// Decides as if each child had said that it completed.
+fn credulous(state: &State, children: &Children, now: Timestamp) -> Vec<Action> {
+    let completed = |kind| ChildStatus::read(kind, json!({ "phase": "Completed" }));
+    let kinds = children.iter().map(|seen| seen.key.kind);
+    let believed = kinds.map(|kind| child(kind, completed(kind)));
+    decide(state, &believed.collect(), now)
+}
+
+#[test]
+fn a_word_that_is_taken_for_success_is_noticed() {
+    let noticed = panic::catch_unwind(|| {
+        replay("child_status", |status| run_with(status, &credulous));
+    });
+    let told = noticed.expect_err("no input shows the mistake");
+    let told = told.downcast_ref::<String>().expect("a text");
+    assert!(told.contains("S24"), "{told}");
 }
 
 #[test]
