@@ -252,21 +252,34 @@ async fn come_to_rest(
     replica.start()?;
     replica.ready(START_DEADLINE).await?;
     recorder.until_quiet(QUIET, START_DEADLINE).await?;
-    // The preflight asks for its rights by creating reviews, which are not stored.
-    let written = proxy
-        .writes()
-        .split_off(before)
-        .into_iter()
-        .map(|write| write.call);
-    let written: Vec<Call> = written
+    let written = proxy.writes().split_off(before).into_iter();
+    violations.extend(wrote_at_rest(written.map(|write| write.call)));
+    Ok(violations)
+}
+
+/// What a process did that began when there was nothing to do. Its preflight asks for its rights by creating reviews, which
+/// are not stored.
+fn wrote_at_rest(writes: impl Iterator<Item = Call>) -> Option<Violation> {
+    let written: Vec<Call> = writes
         .filter(|call| !call.resource.ends_with("reviews"))
         .collect();
-    if !written.is_empty() {
-        let what = format!("a restart at rest made writes: {written:?}");
-        violations.push(Violation {
-            promise: "S22".to_owned(),
-            what,
-        });
-    }
-    Ok(violations)
+    (!written.is_empty()).then(|| Violation {
+        promise: "S22".to_owned(),
+        what: format!("a restart at rest made writes: {written:?}"),
+    })
+}
+
+#[test]
+fn a_write_of_a_process_that_begins_at_rest_is_noticed() {
+    let call = |resource: &str| Call {
+        verb: "create",
+        resource: resource.to_owned(),
+        name: "web".to_owned(),
+        says: String::new(),
+    };
+    let review = call("selfsubjectaccessreviews");
+    assert!(wrote_at_rest([review.clone()].into_iter()).is_none());
+    let event = call("events");
+    let noticed = wrote_at_rest([review, event].into_iter()).unwrap();
+    assert_eq!(noticed.promise, "S22");
 }

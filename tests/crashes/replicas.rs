@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::cluster::{Cluster, NAME};
 use crate::crew::Replica;
 use crate::harness::{DEADLINE, Failure, Result, Signal, until};
-use crate::proxy::{Arrived, Place, Rates};
+use crate::proxy::{Arrived, Call, Place, Rates};
 use crate::random::Random;
 use crate::story::{Story, Tale};
 
@@ -125,12 +125,8 @@ async fn depose(
     // What it does after it knew, as long as it does not lead again.
     tokio::time::sleep(Duration::from_secs(1)).await;
     if !replicas[leader].leads().await {
-        let later = replicas[leader].proxy.writes();
-        let later: Vec<&Arrived> = later
-            .iter()
-            .filter(wrote)
-            .filter(|write| write.at > knew + Duration::from_millis(100))
-            .collect();
+        let writes = replicas[leader].proxy.writes();
+        let later = after_it_knew(&writes, knew);
         if !later.is_empty() && !replicas[leader].leads().await {
             return Err(Failure::new(format!(
                 "it knew that it does not lead, and wrote {later:?}"
@@ -139,6 +135,34 @@ async fn depose(
     }
     seen.stopped += 1;
     Ok(())
+}
+
+/// The work that a process did that knew that it does not lead, but for what was on its way.
+fn after_it_knew(writes: &[Arrived], knew: Instant) -> Vec<&Arrived> {
+    let later = |write: &&Arrived| write.at > knew + Duration::from_millis(100);
+    let work = writes.iter().filter(|write| write.call.is_work());
+    work.filter(later).collect()
+}
+
+#[test]
+fn work_after_the_lead_is_known_to_be_lost_is_noticed() {
+    let knew = Instant::now();
+    let write = |resource: &str, after| Arrived {
+        at: knew + Duration::from_millis(after),
+        call: Call {
+            verb: "patch",
+            resource: resource.to_owned(),
+            name: "web".to_owned(),
+            says: String::new(),
+        },
+    };
+    let fine = [
+        write("remediationrequests/status", 50),
+        write("leases", 500),
+    ];
+    assert!(after_it_knew(&fine, knew).is_empty());
+    let work = [write("remediationrequests/status", 500)];
+    assert_eq!(after_it_knew(&work, knew).len(), 1);
 }
 
 /// Waits until one leads that is not `but`, and returns which.
