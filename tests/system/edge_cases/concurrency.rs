@@ -111,10 +111,14 @@ async fn competing_status_writes_are_never_overwritten_and_hold_nothing_up(
 async fn ten_foreign_status_writes_a_second_cost_ours_eight_tries_at_most(
     stage: &mut Stage,
 ) -> Result {
-    for life in 0..5 {
+    let mut edits = 0;
+    // However short a life is, lives go on until twenty foreign writes fell into them.
+    for life in 0.. {
+        if edits >= 20 {
+            break;
+        }
         let name = format!("web-{life}");
         stage.request(&name).await?;
-        let mut edits = 0;
         let rival = async {
             loop {
                 let asked = Instant::now();
@@ -131,8 +135,7 @@ async fn ten_foreign_status_writes_a_second_cost_ours_eight_tries_at_most(
         }
         let answers = stage.status_writes(&name).await?;
         let most = most_tries(&answers);
-        println!("{name}: {edits} foreign writes, {answers:?}");
-        assert!(edits > 1, "there were no others");
+        println!("{name}: {edits} foreign writes so far, {answers:?}");
         assert!(most <= 8, "L8: {most} tries of one write: {answers:?}");
     }
     Ok(())
