@@ -12,7 +12,6 @@ use super::expect;
 use super::link::Life;
 use super::people;
 use super::plan::{CallFault, Deed, InFlight, Plan, Stream, Trouble, When};
-use super::repeated::{MOST_AT_ONCE, Repeated};
 use super::witness::Witness;
 use crate::simulation::api_server::{Intercept, Interceptor, Refusal, RequestInfo};
 
@@ -40,7 +39,6 @@ struct State {
     crashes: BTreeMap<(Stream, u32), (InFlight, u64)>,
     deeds: BTreeMap<u32, Vec<(String, Deed)>>,
     sorts: Vec<Sort>,
-    repeated: Repeated,
     outage: bool,
     healed: bool,
     /// The plurals of kinds that are not installed.
@@ -279,21 +277,16 @@ impl Faults {
     ) -> Intercept {
         self.witness.reach(sort, Some(request));
         self.witness.held_up(expect::held_up_by_call(stream, fault));
-        let verdict = intercept(fault, request);
-        if matches!(verdict, Intercept::Refuse(_) | Intercept::Drop) {
-            let times = self.locked().repeated.refused(request, Instant::now());
-            if times > MOST_AT_ONCE {
-                self.witness.insists(request, times);
-            }
-        }
-        verdict
+        intercept(fault, request)
     }
 }
 
 impl Interceptor for Faults {
     fn before(&self, request: &RequestInfo) -> Intercept {
         let verdict = if request.user_agent.starts_with(OPERATOR) {
-            self.of_operator(request)
+            let verdict = self.of_operator(request);
+            self.witness.answers(request, &verdict);
+            verdict
         } else if self.locked().outage && request.user_agent != super::hand::USER {
             Intercept::Drop
         } else {

@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::expect;
 use super::plan::{Deed, Plan, Stream};
 use super::reach::Reach;
+use super::repeated::{MOST_AT_ONCE, Repeated};
 use super::template;
 use crate::simulation::api_server::{Commit, CommitObserver, Intercept, RequestInfo};
 use crate::simulation::board::Board;
@@ -46,6 +47,7 @@ struct State {
     last_commit: Option<jiff::Timestamp>,
     promises: Option<Promises>,
     broken: Vec<Violation>,
+    repeated: Repeated,
     /// The names of all notifications that were ever created.
     notifications: BTreeSet<String>,
 }
@@ -182,11 +184,23 @@ impl Witness {
         );
     }
 
-    /// This call was refused so often in one moment, and asked for again without a pause.
-    pub(super) fn insists(&self, request: &RequestInfo, times: u32) {
+    /// An operator asks: nothing that is refused may be asked for again and again without a pause.
+    pub(super) fn answers(&self, request: &RequestInfo, verdict: &Intercept) {
         let RequestInfo { verb, resource, .. } = request;
-        let story = format!("{verb} {resource} was refused, and asked for {times} times at once");
-        self.asks_too_much(&about(request).unwrap_or_default(), story);
+        if !matches!(verdict, Intercept::Refuse(_) | Intercept::Drop) {
+            if verb == "list" {
+                self.locked().repeated.lists(&request.user_agent);
+            }
+            return;
+        }
+        let about = about(request);
+        let now = tokio::time::Instant::now();
+        let times = self.locked().repeated.refused(request, about.clone(), now);
+        if times > MOST_AT_ONCE {
+            let story =
+                format!("{verb} {resource} was refused, and asked for {times} times at once");
+            self.asks_too_much(&about.unwrap_or_default(), story);
+        }
     }
 
     /// Once in a run is enough.
@@ -360,6 +374,7 @@ impl CommitObserver for Witness {
         let shown = commit.after.as_deref().or(commit.before.as_deref());
         let Some(object) = shown else { return };
         let name = text(object, "name");
+        state.repeated.news_of(head(name));
         let end = state.ends.entry(head(name).to_owned()).or_default();
         let kind = object["kind"].as_str().unwrap_or_default();
         match (&commit.before, &commit.after) {
