@@ -402,3 +402,19 @@ fn a_workflow_that_lands_late_has_the_deadline_that_stood_when_it_was_asked_for(
     let points = (0..16).flat_map(|call| (0..10).map(move |nth| (call, nth)));
     assert!(points.filter(|point| landed(*point)).count() > 0);
 }
+
+/// What an older definition does not keep is written again with a backoff, also where that ends a moment before a deadline.
+#[test]
+fn a_timeout_may_be_recorded_late_after_a_status_that_was_not_kept() {
+    let mut plan = life("a timeout").plan;
+    plan.requests[0].spec.timeouts = Some(Timeouts {
+        analyzing: Some("120s".to_owned()),
+        ..Timeouts::default()
+    });
+    for until_ms in (95_000..125_000).step_by(5_000) {
+        plan.troubles = vec![Trouble::OlderDefinition { until_ms }];
+        let report = run(&plan, &Options::default());
+        assert_eq!(report.broken, [], "L1, {until_ms}");
+        assert_eq!(report.ends["r0"].reason, "PhaseTimeout");
+    }
+}

@@ -260,6 +260,8 @@ impl Faults {
             }
             if older && definitions::holds_later_field(&request.body) {
                 self.witness.strikes_call("Older definition", request);
+                // What is not kept is tried again with a backoff.
+                self.witness.held_up(Duration::ZERO);
             }
             return Intercept::Pass;
         };
