@@ -90,7 +90,7 @@ impl<'de> Deserialize<'de> for Time {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GoDuration(i64);
 
-/// The longest duration that is accepted: ten years. More is a typing error, and sums of it could overflow.
+/// The longest duration that is read, and the longest sum: ten years. More is a typing error.
 const LONGEST_MILLIS: i64 = 10 * 365 * 24 * 3_600_000;
 
 /// Why a text is no duration.
@@ -131,10 +131,10 @@ impl GoDuration {
         self.0
     }
 
-    /// Both together.
+    /// Both together, ten years at most: what is written must be one that can be read again.
     #[must_use]
-    pub const fn plus(self, other: Self) -> Self {
-        Self(self.0.saturating_add(other.0))
+    pub fn plus(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0).min(LONGEST_MILLIS))
     }
 
     /// Whether it is no time at all.
@@ -330,9 +330,10 @@ mod tests {
     }
 
     #[test]
-    fn a_duration_may_be_exactly_ten_years_long() {
+    fn a_duration_may_be_exactly_ten_years_long_and_no_sum_is_longer() {
         let longest: GoDuration = format!("{LONGEST_MILLIS}ms").parse().unwrap();
         assert_eq!(longest.as_millis(), LONGEST_MILLIS);
+        assert_eq!(longest.plus(GoDuration::from_secs(i64::MAX)), longest);
         assert!(
             format!("{}ms", LONGEST_MILLIS + 1)
                 .parse::<GoDuration>()

@@ -106,3 +106,15 @@ fn a_negative_duration_counts_as_none() {
     }
     assert_eq!(GoDuration::from_secs(i64::MIN), GoDuration::ZERO);
 }
+
+#[test]
+fn a_limit_of_ten_years_makes_a_whole_of_ten_years_that_can_be_read_again() {
+    let mut world = World::with(|request| {
+        let asked = json!({ "executing": "87600h", "approval": "87600h" });
+        request.spec.timeouts = Some(serde_json::from_value(asked).unwrap());
+    });
+    world.reconcile();
+    assert_eq!(world.phase(), Phase::Processing);
+    let policy = world.status().effective_policy.clone().unwrap();
+    assert_eq!(policy.timeouts.overall.to_string(), "87600h");
+}

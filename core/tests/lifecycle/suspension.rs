@@ -2,6 +2,7 @@
 
 use jiff::SignedDuration;
 use remediation_core::phase::Phase;
+use remediation_core::time::Time;
 use serde_json::json;
 
 use crate::world::api::{creates, records};
@@ -169,4 +170,16 @@ fn suspending_twice_writes_once() {
     world.restart();
     world.after_secs(60);
     assert_eq!(world.calls(records), written);
+}
+
+#[test]
+fn a_pause_that_a_hand_began_long_ago_counts_as_ten_years() {
+    let mut world = World::until(Phase::Processing);
+    world.suspend(true);
+    let long_ago = "1970-01-01T00:00:00Z".parse().unwrap();
+    world.edit(|status| status.suspended_since = Some(Time::at(long_ago)));
+    world.suspend(false);
+    assert_eq!(world.phase(), Phase::Processing);
+    let paused = world.status().suspended_total.unwrap();
+    assert_eq!(paused.to_string(), "87600h");
 }

@@ -156,6 +156,18 @@ fn a_status_that_is_too_large_is_noticed() {
 }
 
 #[test]
+fn a_status_that_cannot_be_read_again_is_noticed() {
+    let mut world = lenient(Phase::Processing);
+    world.tamper = |call| {
+        if let Call::Record(record) = call {
+            record.to.suspended_total = Some(GoDuration::from_secs(i64::MAX));
+        }
+    };
+    world.says(RP, failed());
+    noticed(&world, "L2:");
+}
+
+#[test]
 fn acting_while_suspended_is_noticed() {
     let mut world = lenient(Phase::Processing);
     world.blinds = |state| state.request.spec.suspend = false;

@@ -279,6 +279,13 @@ fn check_record(record: &RecordCall, now: Timestamp, edited: bool) -> Vec<String
     if from == to {
         found.push("S28: writes what is recorded already".into());
     }
+    let is_kept = |status: &Status| {
+        let written = serde_json::to_value(status).unwrap();
+        serde_json::from_value(written).ok().as_ref() == Some(status)
+    };
+    if is_kept(from) && !is_kept(to) {
+        found.push("L2: what is written cannot be read again as it was".into());
+    }
     let mut before = from.known_phase();
     for entered in &record.path {
         let allowed = |from: Phase| {
