@@ -1,5 +1,6 @@
 //! What one process remembers of a request between two decisions: which calls were refused, and when status
-//! was last written. Only hints: losing them in a restart costs an early retry and nothing else.
+//! was last written. Only hints: losing them in a restart costs an early retry, and lets what may be held up for thirty
+//! seconds begin them anew.
 
 use std::collections::BTreeMap;
 
@@ -10,6 +11,9 @@ use crate::children::ChildKey;
 use crate::error::{Cause, backoff};
 use crate::text;
 use crate::time::{GoDuration, Time};
+
+/// A call that nobody made for so long although it might have been tried again: what was refused before is another story.
+pub const FORGOTTEN_AFTER: GoDuration = GoDuration::from_secs(30);
 
 /// What a call was for; refusals are counted for each errand by itself.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -35,9 +39,9 @@ pub struct Refusal {
     pub cause: Cause,
     /// What the API server said, cleaned.
     pub message: String,
-    /// How often in a row.
+    /// How often in a row; what was not tried again for [`FORGOTTEN_AFTER`] begins a new row.
     pub tries: u32,
-    /// When it was refused first.
+    /// When it was refused first, in that row.
     pub first: Timestamp,
     /// When it was refused last.
     pub last: Timestamp,
@@ -73,7 +77,12 @@ impl Memory {
         who: &str,
         now: Timestamp,
     ) {
-        let before = self.refusals.get(&errand);
+        let in_a_row = |refusal: &&Refusal| {
+            !Time::at(refusal.next_try)
+                .plus(FORGOTTEN_AFTER)
+                .reached(now)
+        };
+        let before = self.refusals.get(&errand).filter(in_a_row);
         let tries = before.map_or(0, |refusal| refusal.tries).saturating_add(1);
         let first = before.map_or(now, |refusal| refusal.first.min(now));
         let wait = backoff(tries, retry_after, who);
@@ -114,6 +123,24 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_nobody_tried_for_thirty_seconds_is_refused_for_the_first_time() {
+        let start = Timestamp::UNIX_EPOCH;
+        let mut memory = Memory::default();
+        let refuse = |memory: &mut Memory, now| {
+            memory.refuse(Errand::Record, Cause::Unavailable, "", None, "u-1", now);
+            let refusal = memory.refusal(&Errand::Record).unwrap();
+            (refusal.tries, refusal.first, refusal.next_try)
+        };
+        let (_, _, next) = refuse(&mut memory, start);
+        let forgotten = |next| Time::at(next).plus(FORGOTTEN_AFTER).moment();
+        let just_in_time = forgotten(next) - jiff::SignedDuration::from_nanos(1);
+        let (tries, first, next) = refuse(&mut memory, just_in_time);
+        assert_eq!((tries, first), (2, start));
+        let (tries, first, _) = refuse(&mut memory, forgotten(next));
+        assert_eq!((tries, first), (1, forgotten(next)));
+    }
 
     #[test]
     fn what_succeeded_is_refused_for_the_first_time_when_it_is_refused_again() {
