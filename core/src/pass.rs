@@ -13,7 +13,7 @@
 //! | the same twice, and twice nothing is found there | remembered as refused for now |
 //! | a create: no answer in time | remembered as refused for now; found under its name, by the watch or by the next try, it counts as created |
 //! | a status write: somebody wrote first (409) | the request is read and decided afresh, [`CONFLICT_TRIES`] times |
-//! | a status write: anything else | tried again with backoff; nothing else is done before |
+//! | a status write: anything else | tried again with backoff; what rests on it waits |
 //! | a status write: not there (404) | the request is read: gone ends the pass |
 //! | a read that finds nothing (404) | the child is known to be absent |
 //! | anything refused (403, 422, 429, 5xx, ...) | classified by [`classify`] and remembered with its backoff; `decide` says what it means |
@@ -409,8 +409,8 @@ impl Pass {
                 let refused = self.state.memory.refusal(&Errand::Record);
                 self.finish(refused.map(|refusal| refusal.next_try));
             }
-            (_, Call::Read(key)) => {
-                // It may be read because its name is taken: without an answer it is not tried again at once either.
+            (_, Call::Read(key)) if self.taken.contains_key(&key) => {
+                // It is read because its name is taken: without an answer it is not tried again at once either.
                 for errand in [Errand::Read(key.clone()), Errand::Create(key)] {
                     let wait = failure.retry_after;
                     self.refuse(errand, cause, &failure.message, wait, now);

@@ -332,7 +332,8 @@ fn complete(draft: &mut Draft<'_>, message: &str) {
 
 /// A failure in these phases, unless the success notification exists: then the workflow was seen Completed, people
 /// were told so, and only the last write is missing. A live read, on the failing path alone, tells; one that is refused, for
-/// whatever reason, is tried again for thirty seconds from the first refusal on; when they are over, once more.
+/// whatever reason, is tried again for thirty seconds from the first refusal on; when they are over, once more. Nobody
+/// looks while status cannot be written: every event would ask again.
 pub(crate) fn fail_unless_completed(
     view: &View<'_>,
     draft: &mut Draft<'_>,
@@ -349,6 +350,10 @@ pub(crate) fn fail_unless_completed(
     }
     if view.children.is_live(&key) {
         return Verdict::Fail(failure);
+    }
+    if !draft.may_try(view, &Errand::Record) {
+        draft.rule = failure.rule;
+        return Verdict::Hold;
     }
     let refusal = view.state.memory.refusal(&Errand::Read(key.clone()));
     let recent = |refusal: &&Refusal| {

@@ -208,6 +208,23 @@ pub(crate) fn note_delay(view: &View<'_>, draft: &mut Draft<'_>, key: &ChildKey)
     });
 }
 
+/// Reads a child that status names from the API server before it is created again. While it cannot be created nobody
+/// looks: every event would ask anew.
+pub(crate) fn confirm_lost(
+    view: &View<'_>,
+    draft: &mut Draft<'_>,
+    kind: ChildKind,
+    name: &str,
+) -> Verdict {
+    let key = ChildKey::new(kind, name);
+    if draft.may_try(view, &Errand::Create(key.clone())) {
+        return confirm(view, draft, kind, name);
+    }
+    draft.wait_for_key(&key);
+    note_delay(view, draft, &key);
+    Verdict::Wait
+}
+
 /// Reads a child that status names from the API server before anything is concluded from its absence.
 pub(crate) fn confirm(
     view: &View<'_>,

@@ -26,7 +26,7 @@ pub(crate) fn decide(view: &View<'_>, draft: &mut Draft<'_>) -> Verdict {
     let child = match view.named(KIND, &reference.name, &reference.uid) {
         Named::There(child) => child,
         Named::Gone => return create_again(view, draft),
-        Named::Unconfirmed => return super::confirm(view, draft, KIND, &reference.name),
+        Named::Unconfirmed => return super::confirm_lost(view, draft, KIND, &reference.name),
     };
     draft.wait_for(child);
     let status = child.status.processing();

@@ -5,7 +5,7 @@ use remediation_core::phase::Phase;
 use serde_json::json;
 
 use crate::world::api::{
-    creates, failure, forbidden, invalid, notifies, reads, records, timeout, unavailable,
+    creates, failure, forbidden, invalid, notifies, reads, reads_a, records, timeout, unavailable,
 };
 use crate::world::children::{NOTIF, RP, WFE};
 use crate::world::{Crash, Fate, Reply, World};
@@ -147,6 +147,45 @@ fn a_look_for_the_success_that_is_refused_is_made_again_for_thirty_seconds_whate
         }
         assert_eq!(told.phase(), Phase::Completed, "{answer:?}");
         assert_eq!(untold.phase(), Phase::Failed, "{answer:?}");
+    }
+}
+
+#[test]
+fn a_look_that_was_refused_before_a_pause_takes_nothing_of_the_thirty_seconds_after_it() {
+    let mut world = World::until(Phase::Executing);
+    // That the workflow is gone is read afresh in each pass.
+    world.rests = false;
+    world.refuse_once(records, unavailable());
+    world.says(WFE, json!({ "phase": "Completed" }));
+    assert!(world.notification("success").is_some());
+    let looks = |call: &_| reads_a(call, NOTIF);
+    world.refuse_once(looks, unavailable());
+    world.after_secs(6);
+    world.vanish(WFE);
+    assert_eq!((world.phase(), world.calls(looks)), (Phase::Executing, 1));
+    world.suspend(true);
+    world.after_secs(3_600);
+    world.refuse_once(looks, unavailable());
+    world.suspend(false);
+    world.run_for_secs(25);
+    assert_eq!(world.phase(), Phase::Completed);
+    assert!(world.notification("escalation").is_none());
+}
+
+#[test]
+fn a_look_for_the_success_that_was_refused_does_not_count_against_its_creation() {
+    for answer in [
+        forbidden("User \"x\" cannot get resource"),
+        invalid(),
+        failure(413, "RequestEntityTooLarge", ""),
+    ] {
+        let mut world = World::until(Phase::Executing);
+        world.refuse_always(reads, answer);
+        world.says(WFE, failed());
+        world.says(WFE, json!({ "phase": "Completed" }));
+        assert_eq!(world.phase(), Phase::Completed);
+        assert!(world.notification("success").is_some());
+        assert_eq!(world.condition("Escalated"), None);
     }
 }
 

@@ -4,7 +4,7 @@ use remediation_core::children::ChildStatus;
 use remediation_core::phase::Phase;
 use serde_json::json;
 
-use crate::world::api::{creates_a, reads, unavailable};
+use crate::world::api::{creates, creates_a, invalid, reads, unavailable};
 use crate::world::children::{AIA, KEXEC, RP, WFE, completed_processing, ready};
 use crate::world::{Crash, Fate, World};
 
@@ -150,6 +150,31 @@ fn what_a_cache_does_not_show_is_read_before_it_is_declared_gone() {
         assert_eq!((world.phase(), world.calls(reads)), (phase, 1));
         assert_eq!(world.uid_of(kind), uid);
     }
+}
+
+#[test]
+fn while_it_cannot_be_created_again_no_event_looks_for_it() {
+    for (phase, kind) in [(Phase::Processing, RP), (Phase::Analyzing, AIA)] {
+        let mut world = World::until(phase);
+        world.refuse_always(creates, unavailable());
+        world.vanish(kind);
+        for _ in 0..5 {
+            world.reconcile();
+        }
+        assert_eq!(world.calls(reads), 1, "{kind}");
+        world.faults.clear();
+        world.after_secs(10);
+        assert_eq!((world.phase(), world.count(kind)), (phase, 1));
+    }
+}
+
+#[test]
+fn a_look_for_it_that_was_refused_does_not_count_against_its_creation() {
+    let mut world = World::until(Phase::Analyzing);
+    world.refuse_once(reads, invalid());
+    world.vanish(AIA);
+    world.run_for_secs(10);
+    assert_eq!((world.phase(), world.count(AIA)), (Phase::Analyzing, 1));
 }
 
 #[test]

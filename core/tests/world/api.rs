@@ -215,6 +215,10 @@ pub(crate) fn reads(call: &Call) -> bool {
     matches!(call, Call::Read(_) | Call::ReadRequest)
 }
 
+pub(crate) fn reads_a(call: &Call, kind: ChildKind) -> bool {
+    matches!(call, Call::Read(key) if key.kind == kind)
+}
+
 pub(crate) fn restores(call: &Call) -> bool {
     matches!(call, Call::RestoreOwnership(_))
 }

@@ -194,7 +194,11 @@ impl<'a> Oracle<'a> {
         }
         if named.is_some() && !self.children.live.contains(&key.to_string()) {
             self.waiting_for = Some(key.to_string());
-            return Had::Not(self.read(key));
+            // Nobody looks for what cannot be created again yet.
+            return Had::Not(match self.backs_off(&Errand::Create(key.clone())) {
+                Some(refusal) => self.wait_to_create(&key, refusal),
+                None => self.read(key),
+            });
         }
         match seen {
             Seen::Ours(child) if child.deleting => {
@@ -256,10 +260,7 @@ impl<'a> Oracle<'a> {
     }
 
     pub(crate) fn read(&mut self, key: ChildKey) -> Verdict {
-        match self
-            .refusal(&Errand::Read(key.clone()))
-            .filter(|r| self.now < r.next_try && self.now >= r.last)
-        {
+        match self.backs_off(&Errand::Read(key.clone())) {
             None => {
                 self.reads.push(key);
                 Verdict::Act

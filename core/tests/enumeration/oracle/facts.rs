@@ -92,6 +92,12 @@ impl<'a> Oracle<'a> {
         self.state.memory.refusals.get(errand)
     }
 
+    /// The refusal that keeps this errand from being run now.
+    pub(crate) fn backs_off(&self, errand: &Errand) -> Option<&'a Refusal> {
+        self.refusal(errand)
+            .filter(|refusal| self.now < refusal.next_try && self.now >= refusal.last)
+    }
+
     /// Whether this errand may be run.
     pub(crate) fn leave(&self, errand: &Errand) -> Leave<'a> {
         match self.refusal(errand) {

@@ -79,11 +79,16 @@ impl<'a> Oracle<'a> {
         )
     }
 
-    /// Whether the success notification of a process that died must be looked for first.
+    /// Whether the success notification of a process that died must be looked for first; not while status cannot be
+    /// written, when every event would ask again.
     fn must_look_for_success(&mut self) -> bool {
         let key = self.notification_key(Occasion::Success);
         if matches!(self.look(&key), Seen::Unseen) {
-            self.reads = vec![key];
+            self.reads.clear();
+            match self.record_refused() {
+                Some(refusal) => self.wake(refusal.next_try),
+                None => self.reads.push(key),
+            }
             self.conclude();
             return true;
         }

@@ -14,7 +14,7 @@ use remediation_core::time::{GoDuration, Time};
 
 use super::Oracle;
 
-impl Oracle<'_> {
+impl<'a> Oracle<'a> {
     /// One entry of history for a transition.
     pub(crate) fn remember(&mut self, phase: Phase, time: Time) {
         let status = &mut self.status;
@@ -220,9 +220,8 @@ impl Oracle<'_> {
         self.record();
     }
 
-    fn record_refused(&self) -> Option<&Refusal> {
-        self.refusal(&Errand::Record)
-            .filter(|refusal| self.now < refusal.next_try && self.now >= refusal.last)
+    pub(crate) fn record_refused(&self) -> Option<&'a Refusal> {
+        self.backs_off(&Errand::Record)
     }
 
     /// Writes the status as it is now, and announces what belongs to it.
