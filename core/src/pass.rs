@@ -14,8 +14,10 @@
 //! | a create: no answer in time | remembered as refused for now; found under its name, by the watch or by the next try, it counts as created |
 //! | a status write: somebody wrote first (409) | the request is read and decided afresh, [`CONFLICT_TRIES`] times |
 //! | a status write: anything else | tried again with backoff; what rests on it waits |
+//! | a status that the API server stores otherwise | decided afresh from what it stored, [`CONFLICT_TRIES`] times |
 //! | a status write: not there (404) | the request is read: gone ends the pass |
 //! | a read that finds nothing (404) | the child is known to be absent |
+//! | the deletion of a child or of the request: somebody wrote first (409) | it is read and decided afresh, [`CONFLICT_TRIES`] times; then as anything refused |
 //! | anything refused (403, 422, 429, 5xx, ...) | classified by [`classify`] and remembered with its backoff; `decide` says what it means |
 
 use std::collections::{BTreeMap, VecDeque};
@@ -318,6 +320,9 @@ impl Pass {
                 self.state.memory.succeed(&Errand::Record);
             } else {
                 self.not_kept += 1;
+                // What was to follow may rest on what was not kept.
+                self.queue
+                    .retain(|action| matches!(action, Action::Announce(_)));
             }
             self.last_written = Some(record.to.clone());
             self.state.memory.last_record = Some(now);
@@ -380,13 +385,11 @@ impl Pass {
                 self.conflicts += 1;
                 self.queue.push_front(Action::Read(stale.key));
             }
-            (Cause::Conflict, Call::DeleteRequest { .. }) => {
-                self.queue.clear();
-                self.next = Then::ReadRequest;
+            (Cause::Conflict, Call::DeleteRequest { .. })
+                if self.conflicts + 1 < CONFLICT_TRIES =>
+            {
                 self.conflicts += 1;
-                if self.conflicts >= CONFLICT_TRIES {
-                    self.finish(Some(in_a_second(now)));
-                }
+                self.next = Then::ReadRequest;
             }
             (_, Call::Record(_)) => {
                 self.queue.clear();

@@ -384,6 +384,23 @@ fn a_status_without_its_times_is_not_written_in_a_loop_either() {
 }
 
 #[test]
+fn a_failure_that_the_server_does_not_keep_is_not_escalated() {
+    let mut world = World::until(Phase::Executing);
+    (world.lenient, world.rests) = (true, false);
+    world.stores = |status| {
+        status.failure_phase = None;
+        status.failure_category = None;
+        status.failure_time = None;
+    };
+    world.says(WFE, json!({ "phase": "Failed" }));
+    assert!(world.notification("escalation").is_none());
+    world.says(WFE, json!({ "phase": "Completed" }));
+    world.run_for_secs(60);
+    assert_eq!(world.phase(), Phase::Completed);
+    assert!(world.notification("escalation").is_none());
+}
+
+#[test]
 fn a_404_on_a_status_write_is_looked_into() {
     let mut world = World::until(Phase::Processing);
     world.lenient = true;
@@ -435,4 +452,17 @@ fn while_status_cannot_be_written_no_event_asks_for_the_escalation_again() {
     );
     world.after_secs(10);
     assert_eq!((world.phase(), told(&world)), (Phase::Failed, 1));
+}
+
+#[test]
+fn while_status_cannot_be_written_no_event_looks_for_the_success_again() {
+    let mut world = World::until(Phase::Executing);
+    world.refuse_always(records, unavailable());
+    for _ in 0..5 {
+        world.says(WFE, json!({ "phase": "Failed" }));
+    }
+    assert_eq!(world.calls(reads), 1);
+    world.faults.clear();
+    world.after_secs(10);
+    assert_eq!(world.phase(), Phase::Failed);
 }
