@@ -74,7 +74,8 @@ pub struct Source {
 }
 
 impl Source {
-    fn covers(&self, name: &ObjectName) -> bool {
+    /// Whether objects of this namespace are among its own.
+    pub(super) fn covers(&self, name: &ObjectName) -> bool {
         self.namespace
             .as_ref()
             .is_none_or(|namespace| *namespace == name.namespace)
@@ -225,9 +226,11 @@ impl Cache {
 
     fn put_request(&mut self, request: Request) -> Affected {
         let name = ObjectName::of(&request);
-        if let Some(before) = self.requests.get(&name)
-            && before.resource_version == request.resource_version
-            && before.identity.uid == request.identity.uid
+        // A version may be used again: etcd can be restored to an earlier state.
+        if self
+            .requests
+            .get(&name)
+            .is_some_and(|known| **known == request)
         {
             return Affected::new();
         }
@@ -266,9 +269,10 @@ impl Cache {
 
     fn put_child(&mut self, namespace: &str, child: Child) -> Affected {
         let place = place(namespace, &child.key);
-        if let Some(before) = self.children.get(&place)
-            && before.resource_version == child.resource_version
-            && before.uid == child.uid
+        if self
+            .children
+            .get(&place)
+            .is_some_and(|known| **known == child)
         {
             return Affected::new();
         }

@@ -122,6 +122,36 @@ fn the_same_version_twice_concerns_nobody() {
 }
 
 #[test]
+fn a_version_that_is_used_again_for_something_else_is_another() {
+    let mut cache = Cache::default();
+    let requests = source(Watched::Request);
+    let name = ObjectName::new("shop", "web");
+    cache.request_seen(&requests, request("web", "u-1", "3"));
+    let mut restored = request("web", "u-1", "3");
+    restored.status.observed_generation = Some(7);
+    let affected = cache.requests_listed(&requests, vec![restored.clone()], 3);
+    assert_eq!(names(affected), ["web"]);
+    assert_eq!(**cache.request(&name).unwrap(), restored);
+
+    let children = source(Watched::Child(RP));
+    let seen = child("web-processing", "5", Some(("web", "u-1")));
+    cache.child_seen(&children, "shop", seen.clone());
+    let restored = Child {
+        deleting: true,
+        ..seen
+    };
+    let listed = vec![("shop".to_owned(), restored.clone())];
+    assert_eq!(
+        names(cache.children_listed(&children, RP, listed, 5)),
+        ["web"]
+    );
+    assert_eq!(
+        **cache.child(&place("shop", &restored.key)).unwrap(),
+        restored
+    );
+}
+
+#[test]
 fn a_list_replaces_what_was_seen_in_its_namespace_only() {
     let mut cache = Cache::default();
     let all = source(Watched::Request);

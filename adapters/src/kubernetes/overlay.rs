@@ -2,8 +2,8 @@
 //! is older than its own last write to an object (design rule 5).
 //!
 //! An entry is dropped when the cache holds the object at that version or a newer one, when its watch has
-//! passed that version without the object (it was deleted since), and when a list that began after the write
-//! does not reach it, or shows what was deleted (a restored etcd). After [`LONGEST_WAIT`] the object is read live once instead;
+//! passed that version without the object (it was deleted since), and when a list that began after the write ends: it shows
+//! how things are, also where etcd was restored to an earlier state. After [`LONGEST_WAIT`] the object is read live once instead;
 //! what was deleted and is still shown is read then although nothing happens.
 
 use std::collections::BTreeMap;
@@ -74,45 +74,30 @@ impl Overlay {
         self.lists
     }
 
-    /// A list that began at `began` ended at this version. What it does not reach, though it was written
-    /// before, is no longer true; and what was deleted before it shows as it is: deleted, or there again. Returns the
-    /// requests of which that changes what is known.
-    pub fn listed(&mut self, source: &Source, began: u64, list_version: u64) -> Affected {
-        let stale = |after_list: u64, version: u64| after_list < began && version > list_version;
+    /// A list that began at `began` has ended: what was written or deleted before it is as it shows. Returns the requests of
+    /// which that changes what is known.
+    pub fn listed(&mut self, source: &Source, began: u64) -> Affected {
         let mut affected = Affected::new();
-        for (name, writes) in &mut self.of {
-            if source
-                .namespace
-                .as_ref()
-                .is_some_and(|namespace| *namespace != name.namespace)
-            {
-                continue;
-            }
+        for (name, writes) in self.of.iter_mut().filter(|(name, _)| source.covers(name)) {
             let before = writes.count();
-            let told = |deleted: &Deleted| {
-                deleted.watched() == source.watched && deleted.after_list < began
-            };
-            writes.deleted.retain(|_, deleted| !told(deleted));
+            writes.deleted.retain(|_, deleted| {
+                deleted.watched() != source.watched || deleted.after_list >= began
+            });
             match source.watched {
                 Watched::Request => {
-                    if writes
-                        .request
-                        .as_ref()
-                        .is_some_and(|w| stale(w.after_list, w.version))
-                    {
-                        writes.request = None;
-                    }
+                    writes.request.take_if(|written| written.after_list < began);
                 }
                 Watched::Child(kind) => {
                     writes
                         .children
-                        .retain(|key, w| key.kind != kind || !stale(w.after_list, w.version));
+                        .retain(|key, written| key.kind != kind || written.after_list >= began);
                 }
             }
             if writes.count() != before {
                 affected.insert(name.clone());
             }
         }
+        self.of.retain(|_, writes| !writes.is_empty());
         affected
     }
 
@@ -146,6 +131,8 @@ impl Overlay {
                         after_list,
                         at: now,
                     });
+                } else {
+                    writes.note_gone(&request.uid, deleted(Call::ReadRequest));
                 }
             }
             (Outcome::Child(seen), _) => {
@@ -160,6 +147,8 @@ impl Overlay {
                         at: now,
                     };
                     writes.children.insert(seen.key.clone(), written);
+                } else {
+                    writes.children.remove(&seen.key);
                 }
             }
             (Outcome::Deleted, Call::DeleteChild(gone)) => {
@@ -176,9 +165,7 @@ impl Overlay {
                 writes.still_deleted(call, now);
             }
             (Outcome::Failed(failure), Call::ReadRequest) if is_gone(failure) => {
-                writes.request = None;
-                let uid = request.uid.clone();
-                writes.deleted.insert(uid, deleted(Call::ReadRequest));
+                writes.note_gone(&request.uid, deleted(Call::ReadRequest));
             }
             (Outcome::Deleted | Outcome::Failed(_), _) => {}
         }
@@ -224,6 +211,11 @@ impl Overlay {
     /// The request is gone, and all that was written with it.
     pub fn forget(&mut self, name: &ObjectName) {
         self.of.remove(name);
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.of.is_empty()
     }
 
     /// What is known of a request: what the watches saw, or what we wrote since. `None` if there is none.
@@ -280,6 +272,12 @@ impl Writes {
 
     fn count(&self) -> usize {
         usize::from(self.request.is_some()) + self.children.len() + self.deleted.len()
+    }
+
+    /// The request is not there any more, whether or not another stands under its name.
+    fn note_gone(&mut self, uid: &str, deleted: Deleted) {
+        self.request = None;
+        self.deleted.insert(uid.to_owned(), deleted);
     }
 
     /// What this call reads counts as deleted for as long again, if it did.

@@ -146,22 +146,23 @@ fn a_list_that_began_before_the_write_does_not_undo_it() {
     world
         .cache
         .children_listed(&source(Watched::Child(RP)), RP, vec![], 19);
-    world.overlay.listed(&source(Watched::Child(RP)), began, 19);
+    world.overlay.listed(&source(Watched::Child(RP)), began);
     assert_eq!(world.view(1).children.seen.len(), 1);
 }
 
 #[test]
-fn a_list_that_began_after_the_write_and_does_not_reach_it_undoes_it() {
+fn a_list_that_began_after_the_write_shows_how_things_are() {
     let mut world = World::new();
     world.wrote_child("20");
     world.wrote_request("21", Phase::Processing);
     for watched in [Watched::Request, Watched::Child(RP)] {
         let began = world.overlay.begin_list();
-        world.overlay.listed(&source(watched), began, 15);
+        world.overlay.listed(&source(watched), began);
     }
     let view = world.view(1);
     assert!(view.children.seen.is_empty(), "etcd was restored");
     assert_eq!(view.request.status.known_phase(), Some(Phase::Pending));
+    assert!(world.overlay.of.is_empty(), "nothing is kept");
 }
 
 #[test]
@@ -350,34 +351,61 @@ fn a_childs_write_counts_until_the_cache_has_it() {
 }
 
 #[test]
-fn a_list_that_reaches_the_write_or_is_of_another_namespace_does_not_undo_it() {
+fn a_list_of_another_namespace_or_kind_undoes_nothing() {
     let mut world = World::new();
     world.wrote_child("20");
     world.wrote_request("21", Phase::Processing);
-    let kept = |world: &mut World| {
+    let in_namespace = |namespace: &str, watched| Source {
+        namespace: Some(namespace.into()),
+        ..source(watched)
+    };
+    for elsewhere in [
+        in_namespace("other", Watched::Request),
+        in_namespace("other", Watched::Child(RP)),
+        source(Watched::Child(ChildKind::AIAnalysis)),
+    ] {
+        let began = world.overlay.begin_list();
+        assert!(world.overlay.listed(&elsewhere, began).is_empty());
         let view = world.view(1);
         assert_eq!(view.request.status.known_phase(), Some(Phase::Processing));
         assert_eq!(view.children.seen.len(), 1);
-    };
-    for (watched, version) in [(Watched::Request, 21), (Watched::Child(RP), 20)] {
-        let began = world.overlay.begin_list();
-        world.overlay.listed(&source(watched), began, version);
-        kept(&mut world);
-        let elsewhere = Source {
-            namespace: Some("other".into()),
-            ..source(watched)
-        };
-        let began = world.overlay.begin_list();
-        world.overlay.listed(&elsewhere, began, 15);
-        kept(&mut world);
     }
-    let here = Source {
-        namespace: Some("shop".into()),
-        ..source(Watched::Child(RP))
-    };
     let began = world.overlay.begin_list();
-    world.overlay.listed(&here, began, 15);
+    let here = in_namespace("shop", Watched::Child(RP));
+    let affected = world.overlay.listed(&here, began);
+    assert_eq!(affected, Affected::from([ObjectName::new("shop", "web")]));
     assert!(world.view(1).children.seen.is_empty());
+}
+
+#[test]
+fn a_live_read_that_shows_the_child_of_another_ends_what_we_wrote() {
+    let mut world = World::new();
+    world.wrote_child("20");
+    let who = request("0", Phase::Pending).identity;
+    let mut anew = child("30");
+    anew.uid = "c-2".into();
+    anew.owner = None;
+    let read = Call::Read(anew.key.clone());
+    assert_eq!(world.view(10).overdue, [read.clone()]);
+    let live = Outcome::Child(Box::new(anew));
+    world.overlay.learn(&who, &read, &live, at(10));
+    let view = world.view(10);
+    assert!(view.children.seen.is_empty());
+    assert_eq!(view.overdue, [], "read live once");
+}
+
+#[test]
+fn a_live_read_that_shows_another_request_ends_what_we_wrote_of_ours() {
+    let mut world = World::new();
+    world.wrote_request("12", Phase::Processing);
+    let who = request("0", Phase::Pending).identity;
+    let mut again = request("31", Phase::Pending);
+    again.identity.uid = "u-2".into();
+    let live = Outcome::Request(Box::new(again));
+    world.overlay.learn(&who, &Call::ReadRequest, &live, at(10));
+    let view = world.view(11);
+    assert!(view.request.deleting, "until the watch shows it");
+    assert_eq!(view.overdue, []);
 }
 
 fn not_found() -> Outcome {
@@ -449,14 +477,14 @@ fn what_we_deleted_and_a_later_list_shows_is_there_again() {
     let before = 1;
     let name = ObjectName::new("shop", "web");
     for source in [&requests, &children] {
-        assert!(world.overlay.listed(source, before, 9).is_empty());
+        assert!(world.overlay.listed(source, before).is_empty());
     }
     assert_eq!(deleting(&mut world, 1), [true, true], "they began before");
     let after = world.overlay.begin_list();
-    let affected = world.overlay.listed(&children, after, 9);
+    let affected = world.overlay.listed(&children, after);
     assert_eq!(affected, Affected::from([name.clone()]), "it is looked at");
     assert_eq!(deleting(&mut world, 1), [true, false], "etcd was restored");
-    let affected = world.overlay.listed(&requests, after, 9);
+    let affected = world.overlay.listed(&requests, after);
     assert_eq!(affected, Affected::from([name]));
     assert_eq!(deleting(&mut world, 1), [false, false]);
 }

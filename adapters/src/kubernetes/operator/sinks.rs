@@ -61,7 +61,7 @@ impl Sink<RequestWire> for RequestSink {
 
     fn listed(&self, requests: Vec<Request>, version: u64, began: u64) {
         self.shared.apply(|store| {
-            let mut affected = store.overlay.listed(&self.source, began, version);
+            let mut affected = store.overlay.listed(&self.source, began);
             affected.extend(store.cache.requests_listed(&self.source, requests, version));
             affected
         });
@@ -112,7 +112,7 @@ impl Sink<ChildWire> for ChildSink {
 
     fn listed(&self, children: Vec<(String, Child)>, version: u64, began: u64) {
         self.shared.apply(|store| {
-            let mut affected = store.overlay.listed(&self.source, began, version);
+            let mut affected = store.overlay.listed(&self.source, began);
             let cache = &mut store.cache;
             affected.extend(cache.children_listed(&self.source, self.kind, children, version));
             affected
