@@ -133,6 +133,12 @@ impl Queue {
         self.changed.notify_one();
     }
 
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        let state = self.locked();
+        state.ages.is_empty() && state.wakes.is_empty() && state.ready.is_empty()
+    }
+
     fn locked(&self) -> MutexGuard<'_, State> {
         // Nothing in here panics between two changes, so a poisoned state is still a whole one.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

@@ -166,6 +166,8 @@ impl Shared {
         let now = self.clock.now();
         let store = &mut *self.store();
         let Some(view) = store.overlay.view(&store.cache, name, now) else {
+            store.overlay.forget(name);
+            self.queue.forget(name);
             return Beginning::Gone;
         };
         if read_overdue && !view.overdue.is_empty() {
@@ -196,12 +198,78 @@ impl Shared {
         if store.recoveries != began.0 {
             memory.end_backoffs(now);
         }
-        if memory == Memory::default() || store.cache.request(name).is_none() {
+        if store.cache.request(name).is_none() {
+            // The watch was faster than the answer to the last call.
+            store.overlay.forget(name);
+            store.memories.remove(name);
+        } else if memory == Memory::default() {
             store.memories.remove(name);
         } else {
             store
                 .memories
                 .insert(name.clone(), (request.identity.uid, memory));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use remediation_core::pass::Outcome;
+    use remediation_core::request::Request;
+
+    use super::*;
+    use crate::clock::SteadyClock;
+    use crate::kubernetes::cache::Watched;
+    use crate::kubernetes::events::announcer;
+    use crate::simulation::api_server::{ApiServer, Options, TokioClock};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_is_gone_before_its_deletion_is_answered_leaves_nothing_behind() {
+        let start = Timestamp::UNIX_EPOCH;
+        let server = ApiServer::new(Options::new(Arc::new(TokioClock::starting_at(start)), 7));
+        let clock: Arc<dyn Clock> = Arc::new(SteadyClock::starting_at(start));
+        let metrics = Metrics::new();
+        let (announcer, _poster) =
+            announcer(server.client(), clock.clone(), metrics.clone(), "operator");
+        let source = Source {
+            watched: Watched::Request,
+            namespace: None,
+        };
+        let sources = [source.clone()];
+        let shared = Shared::new(clock, metrics, announcer, Settings::default(), &sources);
+
+        let request = Request {
+            identity: Identity {
+                namespace: "shop".into(),
+                name: "web".into(),
+                uid: "u-1".into(),
+            },
+            resource_version: "1".into(),
+            ..Request::default()
+        };
+        let (identity, name) = (request.identity.clone(), ObjectName::of(&request));
+        shared.apply(|store| store.cache.request_seen(&source, request));
+        assert_eq!(shared.queue.next().await, name);
+        let Beginning::Pass(pass, recoveries) = shared.begin(&name, true) else {
+            panic!("there is a request");
+        };
+        shared.apply(|store| store.cache.request_gone(&source, &name, 2));
+        let delete = Call::DeleteRequest {
+            resource_version: "1".into(),
+        };
+        let answered = Outcome::Deleted;
+        let mut store = shared.store();
+        store.overlay.learn(&identity, &delete, &answered, start);
+        drop(store);
+        shared.finish(&name, *pass, &recoveries, start);
+        assert!(shared.store().overlay.is_empty());
+
+        let later = start + SignedDuration::from_secs(10);
+        shared.queue.done(&name, Some(later));
+        assert_eq!(shared.queue.next().await, name);
+        assert!(matches!(shared.begin(&name, true), Beginning::Gone));
+        shared.queue.done(&name, None);
+        assert!(shared.queue.is_empty());
     }
 }
