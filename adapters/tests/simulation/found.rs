@@ -363,7 +363,7 @@ fn a_straggler_of_a_suspended_request_stays_until_it_is_resumed() {
 }
 
 #[test]
-fn a_hand_that_leaves_out_initializing_leaves_out_the_check_of_what_is_asked_for() {
+fn a_hand_that_leaves_out_initializing_does_not_leave_out_the_check_of_what_is_asked_for() {
     let mut plan = life("one step").plan;
     plan.requests[0].spec.targeting_data = None;
     let lists = [4, 5].map(|nth| Trouble::Call {
@@ -376,7 +376,13 @@ fn a_hand_that_leaves_out_initializing_leaves_out_the_check_of_what_is_asked_for
     plan.troubles.extend(lists);
     let report = run(&plan, &Options::default());
     assert_eq!(report.broken, [], "S26");
-    assert_eq!(report.ends["r0"].phase, "Completed");
+    assert_eq!(report.ends["r0"].phase, "Failed");
+    assert_eq!(report.ends["r0"].reason, "InvalidTargetingData");
+    let created = &report.ends["r0"].created;
+    assert_eq!(
+        created.keys().collect::<Vec<_>>(),
+        ["NotificationRequest", "RemediationRequest"]
+    );
 }
 
 #[test]

@@ -424,7 +424,7 @@ pub(crate) fn deleted(view: &View<'_>, draft: &Draft<'_>, key: &ChildKey) -> Fai
     }
 }
 
-fn still_running(view: &View<'_>, draft: &Draft<'_>) -> String {
+pub(crate) fn still_running(view: &View<'_>, draft: &Draft<'_>) -> String {
     match notification::possibly_running(view, draft).as_slice() {
         [] => String::new(),
         running => format!("; may still be running: {}", running.join(", ")),

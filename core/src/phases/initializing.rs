@@ -28,8 +28,7 @@ pub(crate) fn decide(view: &View<'_>, draft: &mut Draft<'_>) -> Verdict {
     if draft.status.known_phase() == Some(Phase::Pending) {
         start_the_clock(draft);
     }
-    let wrong_data = targeting::validate(spec.targeting_data.as_ref());
-    let data = match (&spec.targeting_data, wrong_data, wrong_policy) {
+    let data = match (&spec.targeting_data, wrong_data(view), wrong_policy) {
         (Some(data), None, None) => data,
         (_, wrong_data, wrong_policy) => return Verdict::Fail(invalid(wrong_data, wrong_policy)),
     };
@@ -79,8 +78,13 @@ fn start_the_clock(draft: &mut Draft<'_>) {
     status.attempt.get_or_insert(1);
 }
 
+/// What is wrong with the targeting data, in words; `None` if nothing is.
+pub(super) fn wrong_data(view: &View<'_>) -> Option<String> {
+    targeting::validate(view.state.request.spec.targeting_data.as_ref())
+}
+
 /// The failure of a request that asks for what cannot be done; it names all that is wrong.
-fn invalid(wrong_data: Option<String>, wrong_policy: Option<String>) -> Failure {
+pub(super) fn invalid(wrong_data: Option<String>, wrong_policy: Option<String>) -> Failure {
     let reason = if wrong_data.is_some() {
         "InvalidTargetingData"
     } else {

@@ -14,6 +14,7 @@ pub(crate) mod terminal;
 pub(crate) mod unplaced;
 pub(crate) mod workflow_planning;
 
+use crate::action::NewChild;
 use crate::children::{Child, ChildKey};
 use crate::deadline::{self, Deadline, Limit};
 use crate::draft::{Draft, Failure, Trouble, Verdict};
@@ -53,11 +54,33 @@ pub(crate) fn decide(view: &View<'_>, draft: &mut Draft<'_>) -> Verdict {
         }
         | Verdict::Wait => or_time_out(view, draft, verdict),
     };
+    let verdict = unless_it_asks_for_nothing(view, draft, verdict);
     match (phase, verdict) {
         (Some(Phase::WorkflowPlanning | Phase::Executing), Verdict::Fail(failure)) => {
             executing::fail_unless_completed(view, draft, failure)
         }
         (_, verdict) => verdict,
+    }
+}
+
+/// A child is handed targeting data that was checked: where a hand wrote a later phase before [`initializing`] looked, what
+/// would be created first fails the remediation instead.
+fn unless_it_asks_for_nothing(view: &View<'_>, draft: &Draft<'_>, verdict: Verdict) -> Verdict {
+    let Verdict::Create { children, .. } = &verdict else {
+        return verdict;
+    };
+    if !children.iter().any(NewChild::is_owned) {
+        return verdict;
+    }
+    match initializing::wrong_data(view) {
+        Some(wrong) => {
+            let mut failure = initializing::invalid(Some(wrong), None);
+            failure
+                .message
+                .push_str(&executing::still_running(view, draft));
+            Verdict::Fail(failure)
+        }
+        None => verdict,
     }
 }
 

@@ -7,7 +7,7 @@ use remediation_core::status::Status;
 use serde_json::json;
 
 use crate::world::World;
-use crate::world::api::{creates_a, notifies, reads};
+use crate::world::api::{creates, creates_a, notifies, reads};
 use crate::world::children::{AIA, KEXEC, RP, WFE, workflow};
 
 fn set_to(phase: Phase) -> impl FnOnce(&mut Status) {
@@ -66,6 +66,42 @@ fn a_phase_that_was_set_forward_creates_nothing_that_does_not_follow_and_ends_at
         world.run_for_secs(31 * 60);
         assert_eq!(world.phase(), Phase::Failed);
     }
+}
+
+#[test]
+fn a_phase_that_was_set_forward_creates_nothing_for_a_request_that_asks_for_nothing() {
+    for to in [Phase::Processing, Phase::Analyzing, Phase::WorkflowPlanning] {
+        let mut world = World::with(|request| request.spec.targeting_data = None);
+        world.edit(set_to(to));
+        world.run_for_secs(31 * 60);
+        let owned = world.calls(|call| creates(call) && !notifies(call));
+        assert_eq!(owned, 0, "from {to}");
+        assert_eq!(world.phase(), Phase::Failed, "from {to}");
+        assert!(world.notification("escalation").is_some(), "from {to}");
+    }
+}
+
+#[test]
+fn targeting_data_that_was_taken_away_starts_no_step_and_the_failure_names_what_may_still_run() {
+    let steps = json!([{ "name": "a" }, { "name": "b", "dependsOn": ["a"] }, { "name": "c" }]);
+    let mut world = World::running(&steps);
+    world.request.as_mut().unwrap().spec.targeting_data = None;
+    world.step_says("a", json!({ "phase": "Completed" }));
+    assert_eq!(
+        world.outcome(),
+        (Phase::Failed, "InvalidTargetingData".into())
+    );
+    assert_eq!(
+        world.names_of(KEXEC),
+        ["web-execution-a", "web-execution-c"]
+    );
+    let message = world.status().message.clone().unwrap();
+    assert!(
+        message.contains(
+            "still be running: WorkflowExecution/web-workflow, KubernetesExecution/web-execution-c"
+        ),
+        "{message}"
+    );
 }
 
 #[test]

@@ -235,9 +235,7 @@ impl Creation<'_> {
         let spec = self.object.get("spec")?;
         let asked = at(&self.request.image, &["spec", "targetingData"]);
         let takes_data = self.kind != ChildKind::KubernetesExecution;
-        // A hand that writes a later phase leaves out Initializing, where a request that asks for nothing ends.
-        let unasked = asked.is_none() && self.request.edited;
-        if takes_data && !unasked && spec.get("targetingData") != asked {
+        if takes_data && spec.get("targetingData") != asked {
             return Some("spec.targetingData is not that of the request".to_owned());
         }
         match self.kind {

@@ -106,6 +106,10 @@ pub(crate) const FAMILIES: &[Family] = &[
         make: invalid,
     },
     Family {
+        name: "unasked",
+        make: unasked,
+    },
+    Family {
         name: "processing",
         make: processing,
     },
@@ -163,6 +167,34 @@ fn invalid(d: &mut Digits) -> Case {
         },
         escalation: d.pick(&[Note::Unknown, Note::There, Note::Waits]),
         ..Case::ordinary(phase)
+    }
+}
+
+/// A hand wrote a phase behind that in which what is asked for is looked at.
+fn unasked(d: &mut Digits) -> Case {
+    let places = &[Place::Ours, Place::Gone, Place::GoneLive];
+    let named = &[Named::No, Named::This];
+    Case {
+        clock: d.pick(&[Clock::Fresh, Clock::PhaseAt, Clock::OverallAt]),
+        data: d.pick(Data::ALL),
+        rp: d.kid(places, named),
+        rp_says: d.pick(&[RpSays::Nothing, RpSays::Completed]),
+        aia: d.kid(places, named),
+        aia_word: d.pick(&[AiaWord::Nothing, AiaWord::Ready]),
+        wfe: d.kid(places, named),
+        wfe_word: WfeWord::Executing,
+        plan: PlanIn::Pair,
+        steps: [
+            d.pick(&[StepIn::Absent, StepIn::Unnamed, StepIn::Completed]),
+            StepIn::Absent,
+            StepIn::Absent,
+        ],
+        ..Case::ordinary(d.pick(&[
+            PhaseIn::Processing,
+            PhaseIn::Analyzing,
+            PhaseIn::WorkflowPlanning,
+            PhaseIn::Executing,
+        ]))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use remediation_core::action::{AnalysisSpec, ChildSpec, ProcessingSpec};
+use remediation_core::action::{AnalysisSpec, ChildSpec, NewChild, ProcessingSpec};
 use remediation_core::children::{Child, ChildKey};
 use remediation_core::error::{Category, Cause};
 use remediation_core::kind::ChildKind;
@@ -54,6 +54,7 @@ impl<'a> Oracle<'a> {
             Some(Phase::Completed | Phase::Failed) => unreachable!("not a phase that is placed"),
         };
         match verdict {
+            Verdict::Act if self.creates_of_nothing() => self.fail(asks_for_nothing()),
             Verdict::Act => self.conclude(),
             Verdict::Entered => {
                 self.count();
@@ -74,6 +75,13 @@ impl<'a> Oracle<'a> {
         }
     }
 
+    /// Whether a child would be created that has nothing to go by: a hand wrote a phase in which what is asked for is not
+    /// looked at.
+    fn creates_of_nothing(&self) -> bool {
+        let owned = |new: &NewChild| new.key.kind != ChildKind::NotificationRequest;
+        self.creates.iter().any(owned) && !is_valid(self.state.request.spec.targeting_data.as_ref())
+    }
+
     /// A word that cannot be placed is still in progress: people are told, and the overall deadline bounds it.
     fn unplaced(&mut self) -> Verdict {
         self.trouble = Some(("UnknownPhase", "which this version cannot place".into()));
@@ -82,10 +90,7 @@ impl<'a> Oracle<'a> {
 
     fn initializing(&mut self) -> Verdict {
         if !is_valid(self.state.request.spec.targeting_data.as_ref()) {
-            return Verdict::Fail(Failure::invalid(
-                "InvalidTargetingData",
-                "spec.targetingData",
-            ));
+            return Verdict::Fail(asks_for_nothing());
         }
         if self.policy_now().1 {
             return Verdict::Fail(Failure::invalid("InvalidSpec", "spec."));
@@ -394,6 +399,10 @@ impl<'a> Oracle<'a> {
             .filter(|child| !child.deleting || self.is_named(child))
             .is_some_and(|child| child.status.phase().is_empty())
     }
+}
+
+fn asks_for_nothing() -> Failure {
+    Failure::invalid("InvalidTargetingData", "spec.targetingData")
 }
 
 pub(crate) fn refused(refusal: &Refusal) -> Failure {

@@ -140,6 +140,7 @@ impl<'a> Oracle<'a> {
             return Verdict::Fail(failure);
         }
         if !self.creates.is_empty() {
+            (self.status.kubernetes_execution_refs, self.status.plan_hash) = (named, hash);
             return Verdict::Act;
         }
         if self.skipped {
