@@ -12,8 +12,16 @@ use remediation_core::kind::ChildKind;
 use remediation_core::memory::{Errand, Memory};
 use remediation_core::time::GoDuration;
 
+/// What [`backoff`] is.
+pub type Backoff<'a> = &'a dyn Fn(u32, Option<GoDuration>, &str) -> GoDuration;
+
 /// Takes the answer as a failure, as a request, and as a child of each kind.
 pub fn run(data: &[u8]) {
+    run_with(data, &backoff);
+}
+
+/// The same, where refused calls wait as this says.
+pub fn run_with(data: &[u8], backoff: Backoff<'_>) {
     let at = data.iter().position(|byte| *byte == b'\n');
     let (head, body) = at.map_or((data, &[][..]), |at| (&data[..at], &data[at + 1..]));
     let head = String::from_utf8_lossy(head);
@@ -23,6 +31,7 @@ pub fn run(data: &[u8]) {
         code,
         Some(retry_after).filter(|text| !text.is_empty()),
         body,
+        backoff,
     );
     if let Ok(wire) = serde_json::from_slice::<RequestWire>(body) {
         request(wire);
@@ -35,12 +44,12 @@ pub fn run(data: &[u8]) {
     }
 }
 
-fn refused(code: u16, retry_after: Option<&str>, body: &[u8]) {
+fn refused(code: u16, retry_after: Option<&str>, body: &[u8], backoff: Backoff<'_>) {
     let failure = failure::from_answer(code, retry_after, body);
     let cause = classify(&failure);
     assert!(!cause.word().is_empty() && !cause.next_step().is_empty());
     let wait = backoff(1, failure.retry_after, "u-1");
-    assert!(wait >= GoDuration::from_secs(5), "S30: no wait");
+    assert!(wait >= GoDuration::from_secs(5), "S30: waits {wait}");
     let now = "2026-03-01T12:00:00Z".parse().expect("a time");
     let mut memory = Memory::default();
     memory.refuse(

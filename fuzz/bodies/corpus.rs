@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 /// Runs every input that is kept for this target through its body.
-pub fn replay(target: &str, body: fn(&[u8])) {
+pub fn replay(target: &str, body: impl Fn(&[u8])) {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus");
     let folder = corpus.join(target);
     let mut inputs: Vec<_> = fs::read_dir(&folder)

@@ -1,11 +1,21 @@
 //! Dumps that people hand to `replay`: YAML or JSON of any origin is read, or the mistake is told with its place; what is
 //! read can be decided on (S18).
 
+use jiff::Timestamp;
 use remediation_adapters::snapshot;
-use remediation_core::decide::{State, explain};
+use remediation_core::children::Children;
+use remediation_core::decide::{Decision, State, explain};
 
-/// Reads the text as a dump.
+/// What [`explain`] is.
+pub type Explain<'a> = &'a dyn Fn(&State, &Children, Timestamp) -> Decision;
+
+/// Reads the text as a dump, and decides on what it holds.
 pub fn run(data: &[u8]) {
+    run_with(data, &explain);
+}
+
+/// The same, of what this decides.
+pub fn run_with(data: &[u8], explain: Explain<'_>) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
     };

@@ -6,8 +6,16 @@ use remediation_adapters::simulation::run::{self, Options, Plan, Trace, Trouble}
 /// How long a run waits at most for the requests to end, once everything has healed, and looks again.
 const LONGEST_WAIT_MS: u64 = 900_000 + 5_000;
 
+/// What [`Trace::write`] is.
+pub type Write<'a> = &'a dyn Fn(&Trace) -> String;
+
 /// Reads the text as a trace, and runs what is small enough to be run many times a second.
 pub fn run(data: &[u8]) {
+    run_with(data, &Trace::write);
+}
+
+/// The same, of what this writes.
+pub fn run_with(data: &[u8], write: Write<'_>) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
     };
@@ -20,7 +28,7 @@ pub fn run(data: &[u8]) {
             return;
         }
     };
-    assert_eq!(Trace::read(&trace.write()).as_ref(), Ok(&trace));
+    assert_eq!(Trace::read(&write(&trace)).as_ref(), Ok(&trace));
     if is_small(&trace.plan) {
         let report = run::run(&trace.plan, &Options::default());
         let longest = trace.plan.safety_ms + LONGEST_WAIT_MS;

@@ -16,8 +16,13 @@ use remediation_adapters::kubernetes::read::ChildWire;
 use remediation_adapters::kubernetes::watch::{Sink, Watch, WatchTiming};
 use remediation_core::error::ApiFailure;
 
-/// Serves the bytes to a watch.
+/// Serves the bytes to a watch, and gives it ten seconds to ask again.
 pub fn run(data: &[u8]) {
+    run_for(data, Duration::from_secs(10));
+}
+
+/// The same, with so much time.
+pub fn run_for(data: &[u8], time: Duration) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -53,8 +58,7 @@ pub fn run(data: &[u8]) {
             sink: sink.clone(),
             object: std::marker::PhantomData,
         };
-        let ten_seconds = Duration::from_secs(10);
-        tokio::time::timeout(ten_seconds, watch.run()).await.ok();
+        tokio::time::timeout(time, watch.run()).await.ok();
         let seen = *sink.0.lock().unwrap_or_else(PoisonError::into_inner);
         assert!(seen <= data.len(), "{seen} events in {} bytes", data.len());
     });
