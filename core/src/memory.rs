@@ -8,12 +8,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::children::ChildKey;
-use crate::error::{Cause, backoff};
+use crate::error::{Category, Cause, backoff};
 use crate::text;
 use crate::time::{GoDuration, Time};
-
-/// A call that nobody made for so long although it might have been tried again: what was refused before is another story.
-pub const FORGOTTEN_AFTER: GoDuration = GoDuration::from_secs(30);
 
 /// What a call was for; refusals are counted for each errand by itself.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -39,10 +36,12 @@ pub struct Refusal {
     pub cause: Cause,
     /// What the API server said, cleaned.
     pub message: String,
-    /// How often in a row; what was not tried again for [`FORGOTTEN_AFTER`] begins a new row.
+    /// How often in a row.
     pub tries: u32,
     /// When it was refused first, in that row.
     pub first: Timestamp,
+    /// Whether a decision has come to rest since that does not wait for it: the next refusal begins a new row.
+    pub interrupted: bool,
     /// When it was refused last.
     pub last: Timestamp,
     /// When it may be tried again.
@@ -77,12 +76,8 @@ impl Memory {
         who: &str,
         now: Timestamp,
     ) {
-        let in_a_row = |refusal: &&Refusal| {
-            !Time::at(refusal.next_try)
-                .plus(FORGOTTEN_AFTER)
-                .reached(now)
-        };
-        let before = self.refusals.get(&errand).filter(in_a_row);
+        let before = self.refusals.get(&errand);
+        let before = before.filter(|refusal| !refusal.interrupted);
         let tries = before.map_or(0, |refusal| refusal.tries).saturating_add(1);
         let first = before.map_or(now, |refusal| refusal.first.min(now));
         let wait = backoff(tries, retry_after, who);
@@ -93,10 +88,22 @@ impl Memory {
                 message: text::clean(message, text::MESSAGE),
                 tries,
                 first,
+                interrupted: false,
                 last: now,
                 next_try: Time::at(now).plus(wait).moment(),
             },
         );
+    }
+
+    /// Takes note that a decision came to rest at `now`, until `wake` at the latest. What was refused and is not waited for is
+    /// another story when it is refused again; its pause counts all the same. What was refused for good stays known.
+    pub fn rest(&mut self, wake: Option<Timestamp>, now: Timestamp) {
+        self.refusals.retain(|_, refusal| {
+            let for_good = refusal.cause.category() == Category::C;
+            let awaited = for_good || wake.is_some_and(|wake| wake <= refusal.next_try);
+            refusal.interrupted |= !awaited;
+            awaited || !refusal.is_over(now)
+        });
     }
 
     /// Takes note that a call succeeded.
@@ -124,37 +131,53 @@ impl Memory {
 mod tests {
     use super::*;
 
+    fn refuse(memory: &mut Memory, cause: Cause, now: Timestamp) -> Refusal {
+        memory.refuse(Errand::Record, cause, "", None, "u-1", now);
+        memory.refusal(&Errand::Record).unwrap().clone()
+    }
+
     #[test]
-    fn what_nobody_tried_for_thirty_seconds_is_refused_for_the_first_time() {
-        let start = Timestamp::UNIX_EPOCH;
-        let mut memory = Memory::default();
-        let refuse = |memory: &mut Memory, now| {
-            memory.refuse(Errand::Record, Cause::Unavailable, "", None, "u-1", now);
-            let refusal = memory.refusal(&Errand::Record).unwrap();
-            (refusal.tries, refusal.first, refusal.next_try)
-        };
-        let (_, _, next) = refuse(&mut memory, start);
-        let forgotten = |next| Time::at(next).plus(FORGOTTEN_AFTER).moment();
-        let just_in_time = forgotten(next) - jiff::SignedDuration::from_nanos(1);
-        let (tries, first, next) = refuse(&mut memory, just_in_time);
-        assert_eq!((tries, first), (2, start));
-        let (tries, first, _) = refuse(&mut memory, forgotten(next));
-        assert_eq!((tries, first), (1, forgotten(next)));
+    fn what_is_waited_for_is_refused_in_a_row_however_late_it_is_tried() {
+        let (start, mut memory) = (Timestamp::UNIX_EPOCH, Memory::default());
+        let once = refuse(&mut memory, Cause::Unavailable, start);
+        memory.rest(Some(once.next_try), start);
+        let hour = once.next_try + jiff::SignedDuration::from_hours(1);
+        let twice = refuse(&mut memory, Cause::Unavailable, hour);
+        assert_eq!((twice.tries, twice.first), (2, start));
+    }
+
+    #[test]
+    fn what_nobody_waits_for_keeps_its_pause_and_is_then_refused_for_the_first_time() {
+        let (start, mut memory) = (Timestamp::UNIX_EPOCH, Memory::default());
+        let once = refuse(&mut memory, Cause::Unavailable, start);
+        let nano = jiff::SignedDuration::from_nanos(1);
+        for wake in [None, Some(once.next_try + nano)] {
+            let mut memory = memory.clone();
+            memory.rest(wake, once.next_try - nano);
+            let kept = memory.refusal(&Errand::Record).unwrap();
+            assert!(!kept.is_over(once.next_try - nano), "{wake:?}");
+            let again = refuse(&mut memory, Cause::Unavailable, once.next_try);
+            assert_eq!((again.tries, again.first), (1, once.next_try), "{wake:?}");
+            memory.rest(None, again.next_try);
+            assert_eq!(memory, Memory::default(), "{wake:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_refused_for_good_stays_known() {
+        let (start, mut memory) = (Timestamp::UNIX_EPOCH, Memory::default());
+        let refused = refuse(&mut memory, Cause::Invalid, start);
+        memory.rest(None, refused.next_try);
+        assert_eq!(memory.refusal(&Errand::Record), Some(&refused));
     }
 
     #[test]
     fn what_succeeded_is_refused_for_the_first_time_when_it_is_refused_again() {
-        let now = Timestamp::UNIX_EPOCH;
-        let mut memory = Memory::default();
-        let refuse = |memory: &mut Memory| {
-            memory.refuse(Errand::Record, Cause::Unavailable, "", None, "u-1", now);
-        };
-        refuse(&mut memory);
-        refuse(&mut memory);
-        assert_eq!(memory.refusal(&Errand::Record).map(|r| r.tries), Some(2));
+        let (now, mut memory) = (Timestamp::UNIX_EPOCH, Memory::default());
+        refuse(&mut memory, Cause::Unavailable, now);
+        assert_eq!(refuse(&mut memory, Cause::Unavailable, now).tries, 2);
         memory.succeed(&Errand::Record);
         assert_eq!(memory.refusal(&Errand::Record), None);
-        refuse(&mut memory);
-        assert_eq!(memory.refusal(&Errand::Record).map(|r| r.tries), Some(1));
+        assert_eq!(refuse(&mut memory, Cause::Unavailable, now).tries, 1);
     }
 }

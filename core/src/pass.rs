@@ -172,10 +172,8 @@ impl Pass {
                 Then::Decide => {
                     self.rounds += 1;
                     let actions = decide(&self.state, &self.children, now);
-                    if actions
-                        .iter()
-                        .all(|action| matches!(action, Action::WakeAt(_)))
-                    {
+                    if let Some(wake) = rest(&actions) {
+                        self.state.memory.rest(wake, now);
                         self.next = Then::Finish;
                     }
                     self.wake = None;
@@ -447,6 +445,18 @@ impl Pass {
             .memory
             .refuse(errand, cause, message, retry_after, &who, now);
     }
+}
+
+/// Until when these actions rest, if they ask for nothing.
+fn rest(actions: &[Action]) -> Option<Option<Timestamp>> {
+    let mut first = None;
+    for action in actions {
+        let Action::WakeAt(moment) = action else {
+            return None;
+        };
+        first = Some(first.map_or(*moment, |first: Timestamp| first.min(*moment)));
+    }
+    Some(first)
 }
 
 fn in_a_second(now: Timestamp) -> Timestamp {

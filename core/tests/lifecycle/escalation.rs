@@ -1,6 +1,7 @@
 //! Failing is three steps: the failure is recorded, the escalation repeats it, then the phase is terminal. A crash
 //! between any two is repaired; a notification that cannot be created neither changes the outcome nor is forgotten.
 
+use jiff::SignedDuration;
 use remediation_core::phase::Phase;
 use serde_json::json;
 
@@ -170,6 +171,24 @@ fn a_look_that_was_refused_before_a_pause_takes_nothing_of_the_thirty_seconds_af
     world.run_for_secs(25);
     assert_eq!(world.phase(), Phase::Completed);
     assert!(world.notification("escalation").is_none());
+}
+
+#[test]
+fn what_holds_the_end_up_does_so_no_longer_where_each_refusal_takes_half_a_minute() {
+    let mut success = World::until(Phase::Executing);
+    let mut failure = success.clone();
+    for world in [&mut success, &mut failure] {
+        world.rests = false;
+        world.refuses_after = SignedDuration::from_secs(35);
+        world.refuse_always(|call| creates(call) || reads(call), timeout());
+    }
+    success.says(WFE, json!({ "phase": "Completed" }));
+    failure.says(WFE, failed());
+    for world in [&mut success, &mut failure] {
+        world.run_for_secs(180);
+    }
+    assert_eq!(success.phase(), Phase::Completed);
+    assert_eq!(failure.phase(), Phase::Failed);
 }
 
 #[test]

@@ -28,7 +28,10 @@ impl World {
             }
         }
         match reply {
-            Reply::Refuse(failure) => Outcome::Failed(failure),
+            Reply::Refuse(failure) => {
+                self.now += self.refuses_after;
+                Outcome::Failed(failure)
+            }
             Reply::Lose => {
                 self.apply(call);
                 Outcome::Failed(timeout())

@@ -42,6 +42,8 @@ pub(crate) struct World {
     pub(crate) events: Vec<Event>,
     /// Answers that the API server gives instead of its own.
     pub(crate) faults: Vec<Fault>,
+    /// How long the API server takes to refuse a call.
+    pub(crate) refuses_after: SignedDuration,
     /// Children that exist, but that the cache does not show.
     pub(crate) hidden: BTreeSet<ChildKey>,
     /// What the API server does to a status that it stores; nothing by default.
@@ -161,6 +163,7 @@ impl World {
             calls: Vec::new(),
             events: Vec::new(),
             faults: Vec::new(),
+            refuses_after: SignedDuration::ZERO,
             hidden: BTreeSet::new(),
             stores: |_| {},
             strips_labels: false,

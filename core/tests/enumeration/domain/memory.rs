@@ -30,6 +30,7 @@ pub(super) fn refuse_since(
         message: "etcd leader changed".into(),
         tries: if first > 30_000 { 4 } else { 1 },
         first: before(first),
+        interrupted: false,
         last: before(last),
         next_try: before(last) + SignedDuration::from_millis(6_000),
     };
