@@ -318,9 +318,10 @@ impl Pass {
                 self.state.memory.succeed(&Errand::Record);
             } else {
                 self.not_kept += 1;
-                // What was to follow may rest on what was not kept.
-                self.queue
-                    .retain(|action| matches!(action, Action::Announce(_)));
+                // What was to follow may rest on what was not kept; its own Events are told all the same.
+                let of_it = |action: &&Action| matches!(action, Action::Announce(_));
+                let kept = self.queue.iter().take_while(of_it).count();
+                self.queue.truncate(kept);
             }
             self.last_written = Some(record.to.clone());
             self.state.memory.last_record = Some(now);

@@ -1,20 +1,12 @@
 //! Owner references and labels that were lost are given back; stragglers are swept, and nothing else is.
 
 use remediation_core::children::{ChildKey, Owner};
-use remediation_core::pass::Outcome;
 use remediation_core::phase::Phase;
 use serde_json::json;
 
 use crate::world::World;
-use crate::world::api::{conflict, deletes, failure, forbidden, restores, unavailable};
+use crate::world::api::{conflicting, deletes, failure, forbidden, restores, unavailable};
 use crate::world::children::{AIA, KEXEC, NOTIF, RP, WFE};
-
-fn conflicting() -> remediation_core::error::ApiFailure {
-    match conflict() {
-        Outcome::Failed(failure) => failure,
-        other => panic!("{other:?}"),
-    }
-}
 
 #[test]
 fn a_child_that_lost_its_owner_or_labels_gets_them_back_by_one_patch_and_an_event() {
@@ -70,6 +62,22 @@ fn a_restoration_that_is_refused_is_announced_by_nobody_and_tried_with_backoff()
     world.run_for_secs(60);
     assert_eq!(world.events("OwnershipRestored"), 0);
     assert!(world.calls(restores) <= 4, "{}", world.calls(restores));
+}
+
+#[test]
+fn a_restoration_that_was_to_follow_a_status_which_was_not_kept_is_announced_once_it_is_made() {
+    let mut world = World::until(Phase::Processing);
+    (world.lenient, world.rests) = (true, false);
+    world.stores = |status| {
+        status.failure_phase = None;
+        status.failure_category = None;
+        status.failure_time = None;
+    };
+    let key = world.key_of(RP);
+    world.change(&key, |child| child.owner = None);
+    world.says(RP, json!({ "phase": "Failed" }));
+    let restored = (world.calls(restores), world.events("OwnershipRestored"));
+    assert_eq!(restored, (1, 1));
 }
 
 #[test]

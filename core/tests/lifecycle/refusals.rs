@@ -7,17 +7,11 @@ use remediation_core::time::GoDuration;
 use serde_json::json;
 
 use crate::world::api::{
-    conflict, creates, creates_a, failure, forbidden, invalid, reads, records, timeout, unavailable,
+    conflicting, creates, creates_a, failure, forbidden, invalid, reads, records, timeout,
+    unavailable,
 };
 use crate::world::children::{AIA, NOTIF, RP, WFE, completed_processing};
 use crate::world::{Reply, World};
-
-fn conflicting() -> ApiFailure {
-    match conflict() {
-        remediation_core::pass::Outcome::Failed(failure) => failure,
-        other => panic!("{other:?}"),
-    }
-}
 
 #[test]
 fn b_a_create_that_fails_is_tried_after_5_10_and_then_every_30_seconds_and_a_fifth() {
