@@ -231,7 +231,7 @@ pub(crate) fn note_delay(view: &View<'_>, draft: &mut Draft<'_>, key: &ChildKey)
     });
 }
 
-/// Reads a child that status names from the API server before it is created again. While it cannot be created nobody
+/// Reads a child that status names from the API server before it is created again. While it cannot be created yet nobody
 /// looks: every event would ask anew.
 pub(crate) fn confirm_lost(
     view: &View<'_>,
@@ -239,12 +239,14 @@ pub(crate) fn confirm_lost(
     kind: ChildKind,
     name: &str,
 ) -> Verdict {
-    let key = ChildKey::new(kind, name);
-    if draft.may_try(view, &Errand::Create(key.clone())) {
+    let to_create = view.stage_key(kind);
+    let refusal = view.creation_refused(&to_create);
+    let for_good = refusal.is_some_and(|refusal| refusal.cause.category() == Category::C);
+    if for_good || draft.may_try(view, &Errand::Create(to_create.clone())) {
         return confirm(view, draft, kind, name);
     }
-    draft.wait_for_key(&key);
-    note_delay(view, draft, &key);
+    draft.wait_for_key(&to_create);
+    note_delay(view, draft, &to_create);
     Verdict::Wait
 }
 

@@ -4,9 +4,9 @@ use remediation_core::children::ChildStatus;
 use remediation_core::phase::Phase;
 use serde_json::json;
 
-use crate::world::api::{creates, creates_a, invalid, reads, unavailable};
+use crate::world::api::{conflicting, creates, creates_a, invalid, reads, records, unavailable};
 use crate::world::children::{AIA, KEXEC, RP, WFE, completed_processing, ready};
-use crate::world::{Crash, Fate, World};
+use crate::world::{Crash, Fate, Reply, World};
 
 #[test]
 fn a_processing_or_analysis_that_vanished_is_created_again() {
@@ -166,6 +166,38 @@ fn while_it_cannot_be_created_again_no_event_looks_for_it() {
         world.after_secs(10);
         assert_eq!((world.phase(), world.count(kind)), (phase, 1));
     }
+}
+
+#[test]
+fn while_it_cannot_be_created_again_no_event_looks_for_it_under_a_name_that_a_hand_wrote() {
+    let mut world = World::until(Phase::Processing);
+    world.refuse_always(creates, unavailable());
+    world.edit_unseen(|status| {
+        status.remediation_processing_ref.as_mut().unwrap().name = "another".into();
+    });
+    world.vanish(RP);
+    for _ in 0..5 {
+        world.reconcile();
+    }
+    assert_eq!(world.calls(reads), 1);
+}
+
+#[test]
+fn one_that_can_never_be_created_again_fails_it_also_where_that_is_recorded_later() {
+    let mut world = World::until(Phase::Processing);
+    world.rests = false;
+    world.refuse_always(creates, invalid());
+    world.fault(records, Reply::Refuse(conflicting()), Some(3));
+    world.vanish(RP);
+    assert_eq!(world.phase(), Phase::Processing);
+    world.faults.clear();
+    world.after_secs(1);
+    assert_eq!(world.outcome(), (Phase::Failed, "Invalid".into()));
+    assert_eq!(
+        world.events("Invalid"),
+        0,
+        "nothing was said to be tried again"
+    );
 }
 
 #[test]
