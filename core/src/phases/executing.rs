@@ -356,13 +356,16 @@ pub(crate) fn fail_unless_completed(
         return Verdict::Hold;
     }
     let refusal = view.state.memory.refusal(&Errand::Read(key.clone()));
+    let record = view.state.memory.refusal(&Errand::Record);
     let recent = |refusal: &&Refusal| {
         let last_look = failing::end_of_hold(refusal.first);
         let is_due = last_look.reached(view.now) && !last_look.reached(refusal.last);
-        !refusal.is_over(view.now) && !is_due
+        let could_not_record = record.is_some_and(|record| record.last >= refusal.last);
+        !refusal.is_over(view.now) && !is_due && !could_not_record
     };
     let Some(refusal) = refusal.filter(recent) else {
-        // However long ago the first look was refused: what has come since is seen by another one alone.
+        // However long ago the first look was refused, once the thirty seconds are over, and where its failure could not be
+        // recorded then: what has come since is seen by another one alone.
         draft.rule = failure.rule;
         return Verdict::Read(key);
     };

@@ -174,6 +174,24 @@ fn a_look_that_was_refused_before_a_pause_takes_nothing_of_the_thirty_seconds_af
 }
 
 #[test]
+fn a_look_for_the_success_is_made_once_more_after_its_failure_could_not_be_recorded() {
+    let mut world = World::until(Phase::Executing);
+    world.crash = Some(Crash {
+        at: 0,
+        fate: Fate::Applied,
+    });
+    world.says(WFE, json!({ "phase": "Completed" }));
+    world.refuse_always(|call| reads(call) || records(call), unavailable());
+    world.says(WFE, failed());
+    world.run_for_secs(31);
+    assert!(world.calls(records) > 1, "it was tried");
+    world.faults.clear();
+    world.run_for_secs(20);
+    assert_eq!(world.phase(), Phase::Completed);
+    assert!(world.notification("escalation").is_none());
+}
+
+#[test]
 fn what_holds_the_end_up_does_so_no_longer_where_each_refusal_takes_half_a_minute() {
     let mut success = World::until(Phase::Executing);
     let mut failure = success.clone();
