@@ -16,7 +16,7 @@ use kube::Client;
 use kube::api::{ListParams, WatchEvent, WatchParams};
 use kube::client::Body;
 use kube::core::Request as Requests;
-use remediation_core::error::ApiFailure;
+use remediation_core::error::{ApiFailure, Cause, classify};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout};
@@ -132,18 +132,24 @@ where
     /// Runs until it is dropped.
     pub async fn run(self) {
         let mut losses = 0;
+        let mut told_missing = false;
         loop {
             let began = Instant::now();
             let failure = match self.list().await {
-                Ok(listed_at) => self.watch(listed_at).await,
+                Ok(listed_at) => {
+                    told_missing = false;
+                    self.watch(listed_at).await
+                }
                 Err(failure) => failure,
             };
             if began.elapsed() >= STABLE {
                 losses = 0;
             }
-            // An outage counts once, however often it is tried again.
-            if losses == 0 {
+            // An outage counts once, however often it is tried again. That there is no such kind may turn out after one.
+            let is_missing = classify(&failure) == Cause::KindMissing;
+            if losses == 0 || (is_missing && !told_missing) {
                 self.sink.lost(&failure);
+                told_missing = is_missing;
             }
             let pause = PAUSES
                 .get(losses)

@@ -267,6 +267,25 @@ async fn an_outage_counts_once_and_is_tried_again_within_ten_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_kind_that_turns_out_to_be_missing_after_an_outage_is_told_as_well() {
+    let refused = |code, text: &str| Answer {
+        code,
+        pieces: vec![text.into()],
+        stays_open: false,
+    };
+    let missing = || refused(404, "404 page not found");
+    let listed = || answer(&[page("50", None, &[])], false);
+    let cut_off = || answer(&[], false);
+    let down = refused(503, "down");
+    let answers = vec![down, missing(), missing(), listed(), cut_off(), missing()];
+    let (noted, _) = watched(answers, 30).await;
+    assert_eq!(
+        noted,
+        ["lost 503", "lost 404", "listed 0 at 50", "lost 404"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_pause_that_the_server_asks_for_is_kept_up_to_nine_seconds() {
     for (seconds, waits) in [(0, 250), (1, 1000), (7, 7000), (100, 9000)] {
         let busy = json!({ "kind": "Status", "code": 429, "reason": "TooManyRequests",
