@@ -63,7 +63,7 @@ impl Workers {
                 () = lost(leading.as_mut()) => return running.passes.shutdown().await,
                 () = recovered(recoveries.as_mut()) => self.shared.recovered(),
                 Some(ended) = running.passes.join_next_with_id() => self.ended(&mut running, ended),
-                _ = tick.tick() => self.look_after(&running),
+                _ = tick.tick() => self.look_after(&mut running),
                 name = self.shared.queue.next(), if free => self.begin(&mut running, name),
                 () = self.shared.listed.notified(), if !synced => {}
             }
@@ -121,7 +121,7 @@ impl Workers {
             .unwrap_or(now)
     }
 
-    fn look_after(&self, running: &Running) {
+    fn look_after(&self, running: &mut Running) {
         self.health.beat();
         let missing = self.shared.missing();
         if !missing.is_empty() {
@@ -133,9 +133,12 @@ impl Workers {
         let oldest = running.names.values().min_by_key(|(_, began)| *began);
         self.health
             .oldest_pass(oldest.map(|(name, began)| (name.to_string(), *began)));
-        self.shared
-            .metrics
-            .active(self.shared.store().cache.active());
+        let store = self.shared.store();
+        self.shared.metrics.active(store.cache.active());
+        running
+            .panics
+            .retain(|name, _| store.cache.request(name).is_some());
+        drop(store);
         self.shared.metrics.upkeep();
     }
 

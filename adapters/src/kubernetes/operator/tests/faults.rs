@@ -137,9 +137,8 @@ async fn a_missing_right_to_list_is_told_at_readyz_with_what_to_do() {
     operator.stop().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_kind_that_is_not_installed_does_not_hold_up_the_others() {
-    let world = World::new().await;
+/// Takes the definition of KubernetesExecution away.
+async fn uninstall_executions(world: &World) {
     let crds: Api<DynamicObject> = Api::all_with(
         world.client.clone(),
         &kube::core::ApiResource::erase::<
@@ -150,6 +149,12 @@ async fn a_kind_that_is_not_installed_does_not_hold_up_the_others() {
     crds.delete(name, &kube::api::DeleteParams::default())
         .await
         .unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kind_that_is_not_installed_does_not_hold_up_the_others() {
+    let world = World::new().await;
+    uninstall_executions(&world).await;
     let operator = world.operator(OperatorSettings::default());
     operator.synced().await;
     world.ask("web", alert()).await;
@@ -158,19 +163,42 @@ async fn a_kind_that_is_not_installed_does_not_hold_up_the_others() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pass_that_panics_is_survived_and_stays_with_its_request() {
-    struct Panics(KubeCalls);
-    impl Calls for Panics {
-        fn call(
-            &self,
-            request: &remediation_core::request::Identity,
-            call: &remediation_core::pass::Call,
-        ) -> futures::future::BoxFuture<'static, remediation_core::pass::Outcome> {
-            assert!(request.name != "poison", "made for the test");
-            self.0.call(request, call)
-        }
-    }
+async fn a_kind_that_turns_out_to_be_missing_after_an_outage_does_not_either() {
     let world = World::new().await;
+    uninstall_executions(&world).await;
+    let refused = Mutex::new(false);
+    world.faults(move |request| {
+        let first = request.resource == "kubernetesexecutions"
+            && !std::mem::replace(&mut *refused.lock().unwrap(), true);
+        if first {
+            refusal(503, "ServiceUnavailable")
+        } else {
+            Intercept::Pass
+        }
+    });
+    let operator = world.operator(OperatorSettings::default());
+    operator.synced().await;
+    world.ask("web", alert()).await;
+    world.reaches("web", Phase::Processing).await;
+    operator.stop().await;
+}
+
+/// Panics at every call for the request `poison`.
+struct Panics(KubeCalls);
+
+impl Calls for Panics {
+    fn call(
+        &self,
+        request: &remediation_core::request::Identity,
+        call: &remediation_core::pass::Call,
+    ) -> futures::future::BoxFuture<'static, remediation_core::pass::Outcome> {
+        assert!(request.name != "poison", "made for the test");
+        self.0.call(request, call)
+    }
+}
+
+/// An operator that panics over the request `poison`, until the sender is used.
+fn poisoned(world: &World) -> (oneshot::Sender<()>, tokio::task::JoinHandle<()>, Metrics) {
     let metrics = Metrics::new();
     let operator = Operator::new(
         world.client.clone(),
@@ -183,6 +211,22 @@ async fn a_pass_that_panics_is_survived_and_stays_with_its_request() {
     let task = tokio::spawn(operator.run(async {
         stopped.await.ok();
     }));
+    (stop, task, metrics)
+}
+
+fn panics(metrics: &Metrics) -> u32 {
+    let shown = metrics.render();
+    let line = shown
+        .lines()
+        .find(|line| line.contains("category=\"Panic\""))
+        .unwrap();
+    line.rsplit(' ').next().unwrap().parse().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pass_that_panics_is_survived_and_stays_with_its_request() {
+    let world = World::new().await;
+    let (stop, task, metrics) = poisoned(&world);
     world.ask("poison", alert()).await;
     world.ask("web", alert()).await;
     let asked = world.clock.now();
@@ -190,16 +234,31 @@ async fn a_pass_that_panics_is_survived_and_stays_with_its_request() {
     let took = world.clock.now().duration_since(asked);
     assert!(took <= SignedDuration::from_secs(1), "S31: it took {took}");
     tokio::time::sleep(Duration::from_secs(120)).await;
-    let shown = metrics.render();
-    let line = shown
-        .lines()
-        .find(|line| line.contains("category=\"Panic\""))
-        .unwrap();
-    let panics: u32 = line.rsplit(' ').next().unwrap().parse().unwrap();
+    let panics = panics(&metrics);
     assert!(
         (3..=8).contains(&panics),
         "with backoff: {panics} in two minutes"
     );
+    stop.send(()).unwrap();
+    task.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_was_poisoned_and_is_gone_leaves_its_backoff_to_nobody() {
+    let world = World::new().await;
+    let (stop, task, metrics) = poisoned(&world);
+    world.ask("poison", alert()).await;
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    let requests = world.requests();
+    requests
+        .delete("poison", &kube::api::DeleteParams::default())
+        .await
+        .unwrap();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let before = panics(&metrics);
+    world.ask("poison", alert()).await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(panics(&metrics) - before, 2, "one more after five seconds");
     stop.send(()).unwrap();
     task.await.unwrap();
 }
