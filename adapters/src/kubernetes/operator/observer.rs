@@ -22,9 +22,10 @@ impl Observer for Shared {
             .api_request(verb, resource, code(call, outcome));
         match (outcome, call) {
             (Outcome::Failed(failure), _) => failed(&self.metrics, request, call, failure),
-            (Outcome::Request(_), Call::Record(record)) => {
+            (Outcome::Request(stored), Call::Record(record)) if stored.status == record.to => {
                 recorded(&self.metrics, request, record, now);
             }
+            (Outcome::Request(_), Call::Record(_)) => not_kept(&self.metrics, request),
             (Outcome::Child(_), Call::Create(child)) => created(&self.metrics, request, child),
             (Outcome::Child(_) | Outcome::Request(_) | Outcome::Deleted, _) => {}
         }
@@ -161,6 +162,18 @@ fn recorded(metrics: &Metrics, request: &Identity, record: &RecordCall, now: Tim
             "remediation ended"
         );
     }
+}
+
+/// The API server took a status and stored another: nothing of it counts.
+fn not_kept(metrics: &Metrics, request: &Identity) {
+    metrics.status_update_failure();
+    tracing::warn!(
+        namespace = request.namespace,
+        rr = request.name,
+        uid = request.uid,
+        next_step = "install the custom resource definitions of this version, and look for webhooks that change status",
+        "the API server did not keep the status that was written"
+    );
 }
 
 /// From `earlier` to `later`, in seconds; 0 if it is not later.

@@ -47,6 +47,13 @@ pub(super) struct Store {
 }
 
 impl Store {
+    /// The request is gone, and all that is known of it.
+    fn forget(&mut self, name: &ObjectName, queue: &Queue) {
+        self.overlay.forget(name);
+        self.memories.remove(name);
+        queue.forget(name);
+    }
+
     /// A list or watch of this source failed.
     pub(super) fn failed(&mut self, source: &Source, why: String) {
         self.failures.insert(source.clone(), why);
@@ -105,9 +112,7 @@ impl Shared {
                     let created = request.created.map(Time::moment);
                     there.push((name, created));
                 } else {
-                    store.overlay.forget(&name);
-                    store.memories.remove(&name);
-                    self.queue.forget(&name);
+                    store.forget(&name, &self.queue);
                 }
             }
             there
@@ -166,8 +171,7 @@ impl Shared {
         let now = self.clock.now();
         let store = &mut *self.store();
         let Some(view) = store.overlay.view(&store.cache, name, now) else {
-            store.overlay.forget(name);
-            self.queue.forget(name);
+            store.forget(name, &self.queue);
             return Beginning::Gone;
         };
         if read_overdue && !view.overdue.is_empty() {
@@ -200,8 +204,7 @@ impl Shared {
         }
         if store.cache.request(name).is_none() {
             // The watch was faster than the answer to the last call.
-            store.overlay.forget(name);
-            store.memories.remove(name);
+            store.forget(name, &self.queue);
         } else if memory == Memory::default() {
             store.memories.remove(name);
         } else {
@@ -215,17 +218,20 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use jiff::SignedDuration;
-    use remediation_core::pass::Outcome;
+    use remediation_core::pass::{Outcome, RecordCall};
+    use remediation_core::phase::{Phase, PhaseWord};
     use remediation_core::request::Request;
+    use remediation_core::status::Status;
 
     use super::*;
     use crate::clock::SteadyClock;
     use crate::kubernetes::cache::Watched;
     use crate::kubernetes::events::announcer;
+    use crate::kubernetes::executor::Observer;
     use crate::simulation::api_server::{ApiServer, Options, TokioClock};
 
-    #[tokio::test(start_paused = true)]
-    async fn a_request_that_is_gone_before_its_deletion_is_answered_leaves_nothing_behind() {
+    /// What an operator over one source shares.
+    fn shared() -> (Shared, Source) {
         let start = Timestamp::UNIX_EPOCH;
         let server = ApiServer::new(Options::new(Arc::new(TokioClock::starting_at(start)), 7));
         let clock: Arc<dyn Clock> = Arc::new(SteadyClock::starting_at(start));
@@ -238,8 +244,11 @@ mod tests {
         };
         let sources = [source.clone()];
         let shared = Shared::new(clock, metrics, announcer, Settings::default(), &sources);
+        (shared, source)
+    }
 
-        let request = Request {
+    fn asked() -> Request {
+        Request {
             identity: Identity {
                 namespace: "shop".into(),
                 name: "web".into(),
@@ -247,7 +256,38 @@ mod tests {
             },
             resource_version: "1".into(),
             ..Request::default()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_status_that_is_not_kept_is_no_transition() {
+        let (shared, _) = shared();
+        let mut to = Status::default();
+        to.phase = Some(PhaseWord::Known(Phase::Processing));
+        let record = RecordCall {
+            from: Status::default(),
+            to: to.clone(),
+            resource_version: "1".into(),
+            path: vec![Phase::Initializing, Phase::Processing],
         };
+        let call = Call::Record(Box::new(record));
+        let transitions = |stored: Status| {
+            let mut request = asked();
+            request.status = stored;
+            let outcome = Outcome::Request(Box::new(request));
+            shared.answered(&asked().identity, &call, &outcome, Timestamp::UNIX_EPOCH);
+            let shown = shared.metrics.render();
+            shown.matches("to=\"Processing\"").count()
+        };
+        assert_eq!(transitions(Status::default()), 0);
+        assert_eq!(transitions(to.clone()), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_is_gone_before_its_deletion_is_answered_leaves_nothing_behind() {
+        let start = Timestamp::UNIX_EPOCH;
+        let (shared, source) = shared();
+        let request = asked();
         let (identity, name) = (request.identity.clone(), ObjectName::of(&request));
         shared.apply(|store| store.cache.request_seen(&source, request));
         assert_eq!(shared.queue.next().await, name);
