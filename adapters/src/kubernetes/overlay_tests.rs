@@ -386,7 +386,7 @@ fn a_live_read_that_shows_the_child_of_another_ends_what_we_wrote() {
     anew.uid = "c-2".into();
     anew.owner = None;
     let read = Call::Read(anew.key.clone());
-    assert_eq!(world.view(10).overdue, [read.clone()]);
+    assert_eq!(world.view(10).overdue, std::slice::from_ref(&read));
     let live = Outcome::Child(Box::new(anew));
     world.overlay.learn(&who, &read, &live, at(10));
     let view = world.view(10);

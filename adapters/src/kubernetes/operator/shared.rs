@@ -262,8 +262,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_status_that_is_not_kept_is_no_transition() {
         let (shared, _) = shared();
-        let mut to = Status::default();
-        to.phase = Some(PhaseWord::Known(Phase::Processing));
+        let to = Status {
+            phase: Some(PhaseWord::Known(Phase::Processing)),
+            ..Status::default()
+        };
         let record = RecordCall {
             from: Status::default(),
             to: to.clone(),
@@ -280,7 +282,7 @@ mod tests {
             shown.matches("to=\"Processing\"").count()
         };
         assert_eq!(transitions(Status::default()), 0);
-        assert_eq!(transitions(to.clone()), 1);
+        assert_eq!(transitions(to), 1);
     }
 
     #[tokio::test(start_paused = true)]
@@ -298,10 +300,7 @@ mod tests {
         let delete = Call::DeleteRequest {
             resource_version: "1".into(),
         };
-        let answered = Outcome::Deleted;
-        let mut store = shared.store();
-        store.overlay.learn(&identity, &delete, &answered, start);
-        drop(store);
+        shared.answered(&identity, &delete, &Outcome::Deleted, start);
         shared.finish(&name, *pass, &recoveries, start);
         assert!(shared.store().overlay.is_empty());
 
