@@ -134,8 +134,10 @@ fn every_fault_says_of_each_life_how_many_runs_there_were() {
         lives.iter().all(|life| life["of"].as_u64() > Some(400)),
         "{value}"
     );
-    let made: u64 = lives.iter().filter_map(|life| life["runs"].as_u64()).sum();
-    assert!(made > 0, "{value}");
+    let sum = |field: &str| -> u64 { lives.iter().filter_map(|life| life[field].as_u64()).sum() };
+    let (passing, recovered) = (sum("passing"), sum("recovered"));
+    assert!(0 < passing && passing <= sum("runs"), "{value}");
+    assert_eq!(recovered, passing, "{value}");
     assert_eq!(value["broken"], serde_json::json!([]));
     assert!(told.contains("runs a second"), "{told}");
 }

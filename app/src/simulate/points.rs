@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use remediation_adapters::simulation::run::points::{Point, Reference, references};
+use remediation_adapters::simulation::promises::Promise;
 use remediation_adapters::simulation::run::{Options, Stream, Trouble, Violation};
 use serde_json::{Value, json};
 
@@ -23,10 +24,42 @@ struct Run<'a> {
     points: Vec<&'a Point>,
 }
 
+/// How many runs were made of a life.
+#[derive(Clone, Copy, Default)]
+struct Made {
+    runs: u64,
+    /// Of these, how many had to end as the life does without faults: all their faults pass.
+    passing: u64,
+    /// Of those, how many did.
+    recovered: u64,
+}
+
+impl Made {
+    fn note(&mut self, run: &Run<'_>, broken: &[Violation]) {
+        let passing = run.points.iter().all(|point| point.same_end);
+        let recovered = broken.iter().all(|broken| broken.promise != Promise::S21);
+        self.runs += 1;
+        self.passing += u64::from(passing);
+        self.recovered += u64::from(passing && recovered);
+    }
+}
+
+impl std::ops::Add for Made {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            runs: self.runs + other.runs,
+            passing: self.passing + other.passing,
+            recovered: self.recovered + other.recovered,
+        }
+    }
+}
+
 /// What came of the runs.
 struct Tally {
     /// How many were made of each life.
-    runs: BTreeMap<&'static str, u64>,
+    made: BTreeMap<&'static str, Made>,
     /// What they broke, by their number.
     broken: BTreeMap<usize, Vec<Violation>>,
     progress: Progress,
@@ -54,7 +87,7 @@ pub(super) fn simulate(
     let memory = memory::peak().map_or(String::new(), |most| format!("; at most {most} MB"));
     eprintln!(
         "{seconds:.1} s: {:.0} runs a second{memory}",
-        tally.made() as f64 / seconds
+        tally.runs() as f64 / seconds
     );
     let text = match args.output {
         Output::Text => tally.text(&lives, &runs),
@@ -90,7 +123,7 @@ fn tell(args: &SimulateArgs, run: &Run<'_>, broken: &[Violation], tally: &Tally)
     Failure::Check(format!(
         "{first}\n  {} of {} runs broke a promise; the first is {}\n  {kept}",
         tally.broken.len(),
-        tally.made(),
+        tally.runs(),
         run.name(),
     ))
 }
@@ -130,7 +163,7 @@ fn pairs(points: &[Point]) -> Vec<Vec<&Point>> {
 fn all(runs: &[Run<'_>], options: &Options, began: Instant, time: Option<Duration>) -> Tally {
     let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
     let tally = Mutex::new(Tally {
-        runs: BTreeMap::new(),
+        made: BTreeMap::new(),
         broken: BTreeMap::new(),
         progress: Progress::of(Some(runs.len())),
     });
@@ -142,7 +175,8 @@ fn all(runs: &[Run<'_>], options: &Options, began: Instant, time: Option<Duratio
             };
             let report = run.life.run(&run.points, options);
             let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
-            *tally.runs.entry(run.life.name).or_default() += 1;
+            let made = tally.made.entry(run.life.name).or_default();
+            made.note(run, &report.broken);
             for violation in &report.broken {
                 eprintln!("{}: {violation}", run.name());
             }
@@ -150,7 +184,7 @@ fn all(runs: &[Run<'_>], options: &Options, began: Instant, time: Option<Duratio
                 tally.broken.insert(number, report.broken);
                 stop.store(tally.broken.len() >= ENOUGH, Ordering::Relaxed);
             }
-            let (made, broken) = (tally.made(), tally.broken.len());
+            let (made, broken) = (tally.runs(), tally.broken.len());
             tally.progress.tell(made, broken);
         }
     };
@@ -177,8 +211,8 @@ impl Run<'_> {
 }
 
 impl Tally {
-    fn made(&self) -> u64 {
-        self.runs.values().sum()
+    fn runs(&self) -> u64 {
+        self.made.values().map(|made| made.runs).sum()
     }
 
     /// Of each life: its name, how many runs were made of how many, and how many of them broke a promise.
@@ -186,22 +220,29 @@ impl Tally {
         &'a self,
         lives: &'a [Reference],
         runs: &'a [Run<'_>],
-    ) -> impl Iterator<Item = (&'static str, u64, usize, usize)> + 'a {
+    ) -> impl Iterator<Item = (&'static str, Made, usize, usize)> + 'a {
         lives.iter().map(|life| {
             let name = life.name;
             let of = runs.iter().filter(|run| run.life.name == name).count();
             let broken = self.broken.keys();
             let broken = broken.filter(|number| runs[**number].life.name == name);
-            let made = self.runs.get(name).copied().unwrap_or(0);
+            let made = self.made.get(name).copied().unwrap_or_default();
             (name, made, of, broken.count())
         })
     }
 
     fn text(&self, lives: &[Reference], runs: &[Run<'_>]) -> String {
-        let lines = self.of_each(lives, runs).map(|(name, made, of, broken)| {
-            format!("{name}: {made} of {of} runs, {broken} broke a promise\n")
-        });
-        let mut text: String = lines.collect();
+        let mut all = Made::default();
+        let mut text = String::new();
+        for (name, made, of, broken) in self.of_each(lives, runs) {
+            let runs = made.runs;
+            text += &format!("{name}: {runs} of {of} runs, {broken} broke a promise\n");
+            all = all + made;
+        }
+        text += &format!(
+            "of {} runs whose faults all pass, {} ended as without them\n",
+            all.passing, all.recovered
+        );
         for (number, broken) in &self.broken {
             for violation in broken {
                 text += &format!("{}: {violation}\n", runs[*number].name());
@@ -212,7 +253,8 @@ impl Tally {
 
     fn json(&self, lives: &[Reference], runs: &[Run<'_>]) -> String {
         let of_each = self.of_each(lives, runs).map(|(name, made, of, broken)| {
-            json!({ "life": name, "runs": made, "of": of, "broken": broken })
+            json!({ "life": name, "runs": made.runs, "of": of, "broken": broken,
+                "passing": made.passing, "recovered": made.recovered })
         });
         let of_each: Vec<Value> = of_each.collect();
         let broken = self.broken.iter().map(|(number, broken)| {
@@ -221,7 +263,7 @@ impl Tally {
             json!({ "life": run.life.name, "faults": run.faults(), "broken": broken })
         });
         let broken: Vec<Value> = broken.collect();
-        let value = json!({ "broken": broken, "lives": of_each, "runs": self.made() });
+        let value = json!({ "broken": broken, "lives": of_each, "runs": self.runs() });
         format!("{value:#}\n")
     }
 }
