@@ -1,4 +1,5 @@
-//! The reports on changed expressions are there, leave nothing open, and excuse only code that is still there.
+//! The reports on changed expressions are there, leave nothing open, tell which files are others by now, and excuse only code
+//! that is still there.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -25,6 +26,27 @@ fn every_change_was_tried_and_is_noticed_or_excused() {
         for open in ["noticed by nothing", "not tried"] {
             assert!(counts.contains(&(0, open)), "{counts:?}: {again}");
         }
+    }
+}
+
+#[test]
+fn each_report_tells_which_files_have_changed_since_they_were_tried() {
+    for part in PARTS {
+        let path = report::path(part);
+        let text = fs::read_to_string(&path).unwrap();
+        let renewed = report::renewed(&text, &part.sources(&workspace()).unwrap());
+        if std::env::var_os("UPDATE").is_some() {
+            fs::write(path, renewed).unwrap();
+            continue;
+        }
+        assert!(
+            text == renewed,
+            "{} is to end with:\n{}\nto write that: `UPDATE=1 cargo test -p known-bugs`; to try what has changed: \
+             `cargo run -p known-bugs --bin every-expression -- {}`",
+            path.display(),
+            renewed.lines().last().unwrap(),
+            part.name
+        );
     }
 }
 

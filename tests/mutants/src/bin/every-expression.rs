@@ -5,6 +5,7 @@
 //! cargo run -p known-bugs --bin every-expression -- adapters --shard 0/4    # a quarter of it
 //! cargo run -p known-bugs --bin every-expression -- core --only draft.rs    # those whose names hold a word
 //! cargo run -p known-bugs --bin every-expression -- core --table            # tries nothing, and writes what is known
+//! cargo run -p known-bugs --bin every-expression -- core --all              # also what is on record and did not change
 //! ```
 //!
 //! `--scratch FOLDER` and `--target FOLDER` say where the copy of the workspace and its builds go. It can be stopped at any
@@ -35,12 +36,13 @@ struct Asked {
     shard: (usize, usize),
     only: String,
     table: bool,
+    all: bool,
     scratch: PathBuf,
     target: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
-    let usage = "write core or adapters, and if you like --shard K/N, --only WORD, --table, --scratch FOLDER, --target FOLDER";
+    let usage = "write core or adapters, and if you like --shard K/N, --only WORD, --table, --all, --scratch FOLDER, --target FOLDER";
     known_bugs::exit_code(parse(std::env::args().skip(1)), usage, run)
 }
 
@@ -55,6 +57,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Asked, String> {
         shard: (0, 1),
         only: String::new(),
         table: false,
+        all: false,
         scratch: workspace()
             .join("target")
             .join(format!("every-expression-{name}")),
@@ -68,6 +71,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Asked, String> {
         match argument.as_str() {
             "--shard" => asked.shard = known_bugs::shard(&value()?)?,
             "--table" => asked.table = true,
+            "--all" => asked.all = true,
             "--only" => asked.only = value()?,
             "--scratch" => asked.scratch = value()?.into(),
             "--target" => asked.target = Some(value()?.into()),
@@ -81,6 +85,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Asked, String> {
 fn run(asked: &Asked) -> io::Result<bool> {
     let scratch = Scratch::at(&asked.scratch, None)?;
     let root = scratch.root();
+    let sources = asked.part.sources(root)?;
     let all = list::list(root, asked.part)?;
     let mutants: Vec<Mutant> = (0..)
         .zip(&all)
@@ -92,7 +97,11 @@ fn run(asked: &Asked) -> io::Result<bool> {
     let target = asked.target.clone().unwrap_or_else(|| root.join("target"));
     let workshop = Workshop::new(root, target, asked.part, &all)?;
     let record = Record::of(&workshop.target, &workshop.sources)?;
-    let mut verdicts = record.load()?;
+    let mut verdicts = if asked.all {
+        Verdicts::new()
+    } else {
+        record.load()?
+    };
     let known = |m: &&Mutant| verdicts.contains_key(&m.name);
     let tried = mutants.iter().filter(known).count();
     println!("{} changes, {tried} tried before", mutants.len());
@@ -120,18 +129,25 @@ fn run(asked: &Asked) -> io::Result<bool> {
     }
 
     let (open, excused) = report::holes(&mutants, &verdicts, &workshop.sources, &justified);
-    let text = report::render(
-        asked.part,
-        &mutants,
-        &verdicts,
-        (&open, &excused),
-        &justified,
-    );
+    let all_tried = mutants.iter().all(|m| verdicts.contains_key(&m.name));
+    let path = report::path(asked.part);
+    let text = if asked.table && !all_tried {
+        // What the kept report tells was tried; what is on record here is less.
+        report::renewed(&std::fs::read_to_string(&path)?, &sources)
+    } else {
+        report::render(
+            asked.part,
+            &mutants,
+            &verdicts,
+            (&open, &excused),
+            &justified,
+            &sources,
+        )
+    };
     print!("{text}");
     if asked.shard == (0, 1) && asked.only.is_empty() {
-        std::fs::write(report::path(asked.part), &text)?;
+        std::fs::write(path, &text)?;
     }
-    let all_tried = mutants.iter().all(|m| verdicts.contains_key(&m.name));
     Ok(open.is_empty() && all_tried)
 }
 

@@ -1,5 +1,9 @@
 //! The parts of the workspace whose expressions are changed, and the tests that are to notice.
 
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 /// A part: a package, or some files of one.
@@ -130,6 +134,30 @@ impl Part {
     #[must_use]
     pub fn named(name: &str) -> Option<&'static Self> {
         PARTS.iter().find(|part| part.name == name)
+    }
+
+    /// The files of the workspace at this folder that are changed, by their paths from there. Files of tests are none.
+    ///
+    /// # Errors
+    /// If a file or folder cannot be read.
+    pub fn sources(&self, root: &Path) -> io::Result<BTreeMap<String, String>> {
+        let mut sources = BTreeMap::new();
+        let mut due: Vec<String> = self.files.iter().map(ToString::to_string).collect();
+        if due.is_empty() {
+            due.push(format!("{}/src", self.folder));
+        }
+        while let Some(path) = due.pop() {
+            let at = root.join(&path);
+            if at.is_dir() {
+                for entry in fs::read_dir(at)? {
+                    let name = entry?.file_name();
+                    due.push(format!("{path}/{}", name.to_string_lossy()));
+                }
+            } else if path.ends_with(".rs") && !path.ends_with("_tests.rs") {
+                sources.insert(path, fs::read_to_string(at)?);
+            }
+        }
+        Ok(sources)
     }
 
     /// The stages of tests that a change goes through, one that a reason excuses or another.

@@ -1,7 +1,7 @@
 //! The verdicts of a campaign, kept beside the copy while it goes on.
 //!
-//! A verdict holds for the sources that were changed. When they are others, it is only a hint: the test that noticed the
-//! same change before is tried first, alone.
+//! A verdict holds for the text of the file that was changed. When that is another, it is only a hint: the test that noticed
+//! the same change before is tried first, alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, OpenOptions};
@@ -22,36 +22,27 @@ pub type Test = (String, String);
 #[derive(Debug)]
 pub struct Record {
     file: PathBuf,
-    /// The verdicts for other sources.
-    earlier: PathBuf,
-    head: String,
-    /// What noticed changes like these for other sources, by [`Mutant::kind`].
+    /// The fingerprints of the files.
+    texts: BTreeMap<String, String>,
+    /// What noticed changes like these at any time, by [`Mutant::kind_of`].
     hints: BTreeMap<String, BTreeSet<Test>>,
 }
 
 impl Record {
-    /// The record in this folder, for these sources. One for other sources is begun anew, and what noticed the changes of
-    /// the others is remembered.
+    /// The record in this folder, for these files.
     ///
     /// # Errors
-    /// If a file is there and cannot be read, or cannot be written.
+    /// If it is there and cannot be read.
     pub fn of(folder: &Path, sources: &BTreeMap<String, String>) -> io::Result<Self> {
-        let all: String = sources.values().map(String::as_str).collect();
+        let texts = sources.iter();
         let mut record = Self {
             file: folder.join("verdicts.tsv"),
-            earlier: folder.join("earlier.tsv"),
-            head: fingerprint(&all),
+            texts: texts
+                .map(|(file, text)| (file.clone(), fingerprint(text)))
+                .collect(),
             hints: BTreeMap::new(),
         };
-        let text = read(&record.file)?;
-        if text.lines().next() != Some(&record.head) {
-            let known = format!("{}{text}", read(&record.earlier)?);
-            let lines: BTreeSet<&str> = known.lines().filter(|l| verdict(l).is_some()).collect();
-            let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
-            fs::write(&record.earlier, lines)?;
-            fs::write(&record.file, format!("{}\n", record.head))?;
-        }
-        for (name, verdict) in read(&record.earlier)?.lines().filter_map(verdict) {
+        for (name, verdict, _) in read(&record.file)?.lines().filter_map(verdict) {
             if let Verdict::Caught(stage, test) = verdict
                 && test != DIED
             {
@@ -62,15 +53,23 @@ impl Record {
         Ok(record)
     }
 
-    /// What is known by now. What was missed is not: a new test may notice it.
+    /// What is known by now of files that are as they were. What was missed is not: a new test may notice it.
     ///
     /// # Errors
     /// If the file cannot be read.
     pub fn load(&self) -> io::Result<Verdicts> {
-        Ok(read(&self.file)?.lines().filter_map(verdict).collect())
+        let text = read(&self.file)?;
+        let known = text.lines().filter_map(verdict);
+        let known = known.filter(|(name, _, of)| self.text_of(name) == Some(of));
+        Ok(known.map(|(name, verdict, _)| (name, verdict)).collect())
     }
 
-    /// The tests that noticed a change like this one for other sources.
+    /// The fingerprint of the file that a change lies in.
+    fn text_of(&self, name: &str) -> Option<&String> {
+        self.texts.get(name.split(':').next()?)
+    }
+
+    /// The tests that noticed a change like this one before.
     pub fn hints(&self, mutant: &Mutant) -> impl Iterator<Item = &Test> {
         self.hints
             .get(&Mutant::kind_of(&mutant.name))
@@ -83,13 +82,18 @@ impl Record {
     /// # Errors
     /// If the file cannot be written.
     pub fn add(&self, name: &str, verdict: &Verdict) -> io::Result<()> {
-        let line = match verdict {
-            Verdict::Caught(stage, test) => format!("{name}\tcaught\t{stage}\t{test}\n"),
-            Verdict::Hung(stage) => format!("{name}\thung\t{stage}\t\n"),
-            Verdict::Unviable => format!("{name}\tunviable\t\t\n"),
+        let (what, stage, test) = match verdict {
+            Verdict::Caught(stage, test) => ("caught", stage.as_str(), test.as_str()),
+            Verdict::Hung(stage) => ("hung", stage.as_str(), ""),
+            Verdict::Unviable => ("unviable", "", ""),
             Verdict::Missed => return Ok(()),
         };
-        let mut file = OpenOptions::new().append(true).open(&self.file)?;
+        let of = self.text_of(name).map_or("", String::as_str);
+        let line = format!("{name}\t{what}\t{stage}\t{test}\t{of}\n");
+        let mut file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&self.file)?;
         file.write_all(line.as_bytes())
     }
 }
@@ -102,9 +106,10 @@ fn read(file: &Path) -> io::Result<String> {
     }
 }
 
-fn verdict(line: &str) -> Option<(String, Verdict)> {
+/// A change, what came of it, and the fingerprint of the file.
+fn verdict(line: &str) -> Option<(String, Verdict, String)> {
     let fields: Vec<&str> = line.split('\t').collect();
-    let [name, what, stage, test] = fields[..] else {
+    let [name, what, stage, test, of] = fields[..] else {
         return None;
     };
     let verdict = match what {
@@ -113,7 +118,7 @@ fn verdict(line: &str) -> Option<(String, Verdict)> {
         "unviable" => Verdict::Unviable,
         _ => return None,
     };
-    Some((name.to_owned(), verdict))
+    Some((name.to_owned(), verdict, of.to_owned()))
 }
 
 #[cfg(test)]
@@ -122,7 +127,10 @@ mod tests {
     use super::*;
 
     fn sources(text: &str) -> BTreeMap<String, String> {
-        BTreeMap::from([("a.rs".to_owned(), text.to_owned())])
+        let files = [("a.rs", text), ("b.rs", "the same")];
+        files
+            .map(|(file, text)| (file.to_owned(), text.to_owned()))
+            .into()
     }
 
     fn mutant(name: &str) -> Mutant {
@@ -141,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_verdict_holds_for_its_sources_and_is_a_hint_for_others() {
+    fn a_verdict_holds_for_its_file_and_is_a_hint_once_that_is_another() {
         let folder = std::env::temp_dir().join(format!("every-expression-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let caught = Verdict::Caught("unit tests".to_owned(), "a::b".to_owned());
@@ -151,14 +159,21 @@ mod tests {
             .unwrap();
         one.add("a.rs:7:4: delete * in f", &Verdict::Hung(String::new()))
             .unwrap();
+        one.add("b.rs:1:1: delete ! in g", &Verdict::Unviable)
+            .unwrap();
 
         let again = Record::of(&folder, &sources("one")).unwrap();
         let known = again.load().unwrap();
-        assert_eq!(known.len(), 2);
+        assert_eq!(known.len(), 3);
         assert_eq!(known["a.rs:3:4: delete ! in f"], caught);
 
         let other = Record::of(&folder, &sources("two")).unwrap();
-        assert_eq!(other.load().unwrap(), Verdicts::new());
+        let left = other.load().unwrap();
+        assert_eq!(
+            left.keys().collect::<Vec<_>>(),
+            ["b.rs:1:1: delete ! in g"],
+            "that file is as it was"
+        );
         let moved = mutant("a.rs:33:4: delete ! in f");
         let hints: Vec<&Test> = other.hints(&moved).collect();
         assert_eq!(hints, [&("unit tests".to_owned(), "a::b".to_owned())]);

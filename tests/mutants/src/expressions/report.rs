@@ -1,6 +1,6 @@
 //! What came of the changes, as it is written into the project at the end of a campaign.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::io;
@@ -10,7 +10,11 @@ use super::list::Mutant;
 use super::part::Part;
 use super::record::Verdicts;
 use super::trial::Verdict;
+use crate::catalogue::fingerprint;
 use crate::workspace;
+
+/// How the line begins that tells which files are others than those whose changes were tried.
+const CHANGED: &str = "Changed since they were tried: ";
 
 /// Reasons why nothing can notice a change, by what is changed and where; see [`Mutant::essence`].
 pub type Justified = BTreeMap<String, String>;
@@ -70,7 +74,8 @@ pub fn holes<'a>(
     missed.partition(|hole| !justified.contains_key(&hole.essence))
 }
 
-/// The report: how many changes of each file came to what, and each that no test noticed.
+/// The report: how many changes came to what, each that no test noticed, and the fingerprints of the files that were tried,
+/// which are the part's sources where the campaign ran.
 #[must_use]
 pub fn render(
     part: &Part,
@@ -78,6 +83,7 @@ pub fn render(
     verdicts: &Verdicts,
     (open, excused): (&[Hole<'_>], &[Hole<'_>]),
     justified: &Justified,
+    sources: &BTreeMap<String, String>,
 ) -> String {
     let mut text = format!(
         "Every expression of {}, changed by the rules of cargo-mutants; written by `cargo run -p known-bugs --bin every-expression -- {}`.\n\n",
@@ -101,11 +107,11 @@ pub fn render(
     let _ = writeln!(text, "{unviable:5} do not compile");
     let _ = writeln!(text, "{:5} noticed by nothing, for a reason", excused.len());
     let _ = writeln!(text, "{:5} noticed by nothing", open.len());
-    let untried = mutants
+    let untried: Vec<&Mutant> = mutants
         .iter()
         .filter(|m| !verdicts.contains_key(&m.name))
-        .count();
-    let _ = writeln!(text, "{untried:5} not tried");
+        .collect();
+    let _ = writeln!(text, "{:5} not tried", untried.len());
     for hole in open {
         let _ = writeln!(text, "\nNOTICED BY NOTHING  {}", hole.essence);
     }
@@ -113,6 +119,43 @@ pub fn render(
         let reason = &justified[&hole.essence];
         let _ = writeln!(text, "\n{}\n    {reason}", hole.essence);
     }
+    let tried = sources
+        .iter()
+        .filter(|(file, _)| !untried.iter().any(|mutant| mutant.file == **file));
+    text.push_str("\nThe files that were tried:\n");
+    for (file, source) in tried {
+        let _ = writeln!(text, "{file} {}", fingerprint(source));
+    }
+    let _ = writeln!(text, "\n{CHANGED}nothing");
+    renewed(&text, sources)
+}
+
+/// The report, where the line that tells which files are others than those that were tried tells of these files.
+#[must_use]
+pub fn renewed(report: &str, sources: &BTreeMap<String, String>) -> String {
+    let tried: BTreeMap<&str, &str> = report
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .filter(|(file, _)| file.ends_with(".rs"))
+        .collect();
+    let is_other = |file: &&str| {
+        let now = sources.get(*file).map(|text| fingerprint(text));
+        now.as_deref() != tried.get(file).copied()
+    };
+    let all: BTreeSet<&str> = sources
+        .keys()
+        .map(String::as_str)
+        .chain(tried.keys().copied())
+        .collect();
+    let changed: Vec<&str> = all.into_iter().filter(is_other).collect();
+    let changed = if changed.is_empty() {
+        "nothing".to_owned()
+    } else {
+        changed.join(", ")
+    };
+    let kept = report.lines().filter(|line| !line.starts_with(CHANGED));
+    let mut text: String = kept.flat_map(|line| [line, "\n"]).collect();
+    let _ = writeln!(text, "{CHANGED}{changed}");
     text
 }
 
@@ -124,4 +167,30 @@ pub fn counts(report: &str) -> Vec<(usize, &str)> {
         Some((count.parse().ok()?, of_what))
     });
     lines.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sources(all: &[(&str, &str)]) -> BTreeMap<String, String> {
+        let all = all.iter();
+        all.map(|(file, text)| ((*file).to_owned(), (*text).to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn what_is_new_or_gone_or_other_than_it_was_when_it_was_tried_is_told() {
+        let part = Part::named("core").unwrap();
+        let none = (&[][..], &[][..]);
+        let tried = sources(&[("a.rs", "one"), ("b.rs", "two"), ("c.rs", "three")]);
+        let report = render(part, &[], &Verdicts::new(), none, &Justified::new(), &tried);
+        assert!(report.ends_with("\n\nChanged since they were tried: nothing\n"));
+        assert_eq!(renewed(&report, &tried), report);
+
+        let now = sources(&[("a.rs", "one"), ("b.rs", "other"), ("d.rs", "new")]);
+        let told = renewed(&report, &now);
+        assert!(told.ends_with("\n\nChanged since they were tried: b.rs, c.rs, d.rs\n"));
+        assert_eq!(renewed(&told, &tried), report, "and back");
+    }
 }
