@@ -1,7 +1,7 @@
 //! Audit logs of an API server, cut off, edited or of another server's making: read into committed writes, or refused with a
 //! line that exists; whatever history comes out of one, the checker of the promises judges it to its end.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use remediation_adapters::simulation::promises::audit::{self, AuditError, Log};
 use remediation_adapters::simulation::promises::{Ending, Expectations, Promises, Refused};
 
@@ -48,6 +48,7 @@ fn judge(log: &Log) {
     let newest = log.commits.iter().map(|commit| commit.at).max();
     let _ = promises.end(&Ending {
         now: newest.unwrap_or(Timestamp::MAX),
+        skew: SignedDuration::ZERO,
         settled: true,
         refused: Refused::default(),
         collected: true,

@@ -51,6 +51,7 @@ pub(crate) fn judge(
     }
     found.extend(promises.end(&Ending {
         now: Timestamp::now(),
+        skew: SKEW,
         settled,
         refused: Refused::default(),
         collected: settled,

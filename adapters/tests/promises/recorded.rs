@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::ApiResource;
 use remediation_adapters::clock::SteadyClock;
@@ -172,6 +172,7 @@ pub(crate) fn record(script: Script, play: impl AsyncFnOnce(&Cluster)) -> Record
 pub(crate) fn settled(now: Timestamp) -> Ending {
     Ending {
         now,
+        skew: SignedDuration::ZERO,
         settled: true,
         refused: Default::default(),
         collected: true,

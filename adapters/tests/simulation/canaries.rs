@@ -257,6 +257,23 @@ fn a_request_deleted_as_soon_as_it_ended_is_caught() {
     );
 }
 
+/// Clocks are set right before a run ends, and what is stored tells when a request expires.
+#[test]
+fn a_request_that_is_not_deleted_after_a_clock_was_set_is_caught() {
+    let plans = (0..2_000).map(Plan::from_seed).filter(|plan| {
+        let set = |trouble: &Trouble| matches!(trouble, Trouble::Clock { .. });
+        plan.troubles.iter().any(set)
+    });
+    caught_among(
+        plans,
+        |inner, request, call, _| match &call {
+            Call::DeleteRequest { .. } => async { Outcome::Deleted }.boxed(),
+            _ => inner.call(&request, &call),
+        },
+        &[Promise::L5],
+    );
+}
+
 #[test]
 fn a_status_that_is_said_to_be_written_and_is_not_is_caught() {
     caught(

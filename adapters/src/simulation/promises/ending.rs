@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use remediation_core::kind::ChildKind;
+use remediation_core::time::Time;
 
 use super::read::{self, Status, list};
 use super::state::{Child, Request};
@@ -31,7 +32,7 @@ impl Promises {
 
     fn end_request(&self, request: &Request, ending: &Ending, found: &mut Findings<'_>) {
         let due = |since: Option<Timestamp>| {
-            since.is_some_and(|since| since + LATE + self.allowance.expectations.skew < ending.now)
+            since.is_some_and(|since| since + LATE + ending.skew < ending.now)
         };
         if request.gone.is_some() || request.deleting.is_some() {
             self.end_deleted(request, ending, found);
@@ -125,9 +126,9 @@ impl Promises {
             let story = format!("it is {} and there was no {occasion}", status.phase());
             found.breaks(promise, story);
         }
-        let expiry = status.time("completionTime").zip(status.ttl());
-        let expiry = expiry.map(|(ended, ttl)| ended.plus(ttl).moment());
-        if due(expiry) && !ending.refused.deletions {
+        let follows = || Some(status.time("completionTime")?.plus(status.ttl()?));
+        let expiry = status.time("expiryTime").or_else(follows);
+        if due(expiry.map(Time::moment)) && !ending.refused.deletions {
             found.breaks(Promise::L5, "the request has expired and is still there");
         }
     }

@@ -36,8 +36,10 @@ impl Default for Expectations {
 pub struct Ending {
     /// The server's time.
     pub now: Timestamp,
+    /// The most that a clock of the orchestrator's still differs from the server's.
+    pub skew: SignedDuration,
     /// Whether the faults ended long enough ago, with an orchestrator running, for everything that was due a second (and
-    /// [`Expectations::skew`]) ago to have been done. Otherwise no L is judged.
+    /// [`Ending::skew`]) ago to have been done. Otherwise no L is judged.
     pub settled: bool,
     /// What is refused for good, and excuses what would need it.
     pub refused: Refused,

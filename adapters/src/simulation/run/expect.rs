@@ -162,6 +162,8 @@ pub(super) fn ending(plan: &Plan, now: Timestamp) -> Ending {
     }
     Ending {
         now,
+        // All clocks were set right when everything healed.
+        skew: SignedDuration::ZERO,
         settled: true,
         refused,
         collected: true,
@@ -205,7 +207,6 @@ pub(super) fn unjudged(
         }
     }
     let ending = ending(plan, now);
-    let skew = expectations(plan).skew;
     for request in left {
         let name = request["metadata"]["name"].as_str().unwrap_or_default();
         let ended = request["status"]["completionTime"].is_string();
@@ -215,8 +216,7 @@ pub(super) fn unjudged(
             let story = format!("it never ended: its phase is still {phase}");
             violation(Promise::L2, name, story);
         }
-        // Otherwise the history shows it.
-        if restored && has_expired(request, now, skew) && !ending.refused.deletions {
+        if has_expired(request, now) && !ending.refused.deletions {
             let story = "the request has expired and is still there".to_owned();
             violation(Promise::L5, name, story);
         }
@@ -233,11 +233,11 @@ pub(super) fn unjudged(
     broken
 }
 
-/// Whether it should have been deleted long ago, and nobody has begun to.
-fn has_expired(request: &Value, now: Timestamp, skew: SignedDuration) -> bool {
+/// Whether it should have been deleted long ago by what is stored, and nobody has begun to.
+fn has_expired(request: &Value, now: Timestamp) -> bool {
     request["metadata"]["deletionTimestamp"].is_null()
         && status_time(request, "expiryTime")
-            .is_some_and(|expiry| now.duration_since(expiry) > LONG + skew)
+            .is_some_and(|expiry| now.duration_since(expiry) > LONG)
 }
 
 /// Whether its deadline lies ahead: where a clock leaps while a request is suspended, the pause and with it every deadline
@@ -318,16 +318,21 @@ mod tests {
     }
 
     #[test]
-    fn an_expired_request_that_stays_after_a_restore_breaks_l5() {
+    fn an_expired_request_that_stays_breaks_l5_whatever_became_of_etcd_and_of_the_clocks() {
         let expired = |at| {
             let status = json!({ "completionTime": after(1_000), "expiryTime": after(at) });
             json!({ "metadata": { "name": "r0" }, "status": status })
         };
-        assert_eq!(broken(&[expired(590_000)], &[], restored(), 0), []);
-        assert_eq!(
-            broken(&[expired(500_000)], &[], restored(), 0),
-            [Promise::L5]
-        );
+        let leaps = [3_600_000, -3_600_000].map(|by_ms| Trouble::Clock {
+            replica: 0,
+            at_ms: 1_000,
+            by_ms,
+        });
+        for troubles in [restored(), leaps.to_vec(), Vec::new()] {
+            let left = |at| broken(&[expired(at)], &[], troubles.clone(), 0);
+            assert_eq!(left(590_000), []);
+            assert_eq!(left(500_000), [Promise::L5]);
+        }
     }
 
     #[test]
