@@ -40,7 +40,7 @@ fn judge(log: &Log) {
         ..Expectations::default()
     });
     for refused in &log.refused {
-        promises.fault(*refused);
+        promises.fault(*refused, None);
     }
     for commit in &log.commits {
         promises.commit(commit);

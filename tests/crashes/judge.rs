@@ -44,7 +44,7 @@ pub(crate) fn judge(
     let mut found = Vec::new();
     for version in &history.versions {
         while let Some(fault) = faults.next_if(|fault| *fault <= version.seen) {
-            promises.fault(fault);
+            promises.fault(fault, None);
         }
         let commit = commit(version, &writers, &mut newest);
         found.extend(promises.commit(&commit));

@@ -11,7 +11,7 @@ use remediation_adapters::kubernetes::calls::Calls;
 use remediation_adapters::simulation::children::Stage;
 use remediation_adapters::simulation::promises::Promise;
 use remediation_adapters::simulation::run::points::references;
-use remediation_adapters::simulation::run::{Options, Plan, Trouble, run};
+use remediation_adapters::simulation::run::{Options, Plan, Stream, Trouble, run};
 use remediation_core::children::{Child, ChildStatus, Owner};
 use remediation_core::error::ApiFailure;
 use remediation_core::kind::{ChildKind, REQUEST_KIND, REQUEST_LABEL, REQUEST_UID_LABEL};
@@ -54,10 +54,13 @@ fn caught(mistake: Mistake, promises: &[Promise]) {
 }
 
 fn caught_among(plans: impl Iterator<Item = Plan>, mistake: Mistake, promises: &[Promise]) {
-    let options = with(mistake);
+    caught_with(plans, &with(mistake), promises);
+}
+
+fn caught_with(plans: impl Iterator<Item = Plan>, options: &Options, promises: &[Promise]) {
     for plan in plans {
         let seed = plan.seed;
-        let report = run(&plan, &options);
+        let report = run(&plan, options);
         let found = report
             .broken
             .iter()
@@ -112,6 +115,48 @@ fn what_is_done_some_seconds_late_is_caught_also_where_calls_fail() {
         },
         &[Promise::L1],
     );
+}
+
+/// Makes one call at a time, and nothing for a while after one that failed, whichever request it was about.
+struct OneAtATime {
+    inner: Inner,
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Calls for OneAtATime {
+    fn call(&self, request: &Identity, call: &Call) -> BoxFuture<'static, Outcome> {
+        let (inner, turn) = (self.inner.clone(), self.turn.clone());
+        let (request, call) = (request.clone(), call.clone());
+        async move {
+            let _turn = turn.lock().await;
+            let outcome = inner.call(&request, &call).await;
+            if matches!(outcome, Outcome::Failed(_)) {
+                tokio::time::sleep(LATE).await;
+            }
+            outcome
+        }
+        .boxed()
+    }
+}
+
+#[test]
+fn a_request_whose_failing_calls_hold_up_another_is_caught() {
+    let options = Options {
+        wrap: Arc::new(|inner| {
+            Arc::new(OneAtATime {
+                inner,
+                turn: Arc::default(),
+            })
+        }),
+        ..Options::default()
+    };
+    let plans = (0..4_000).map(Plan::from_seed).filter(|plan| {
+        let only_calls = |trouble: &Trouble| {
+            matches!(trouble, Trouble::Call { stream, .. } if *stream == Stream::Work)
+        };
+        plan.requests.len() > 1 && !plan.troubles.is_empty() && plan.troubles.iter().all(only_calls)
+    });
+    caught_with(plans, &options, &[Promise::L1]);
 }
 
 #[test]

@@ -83,7 +83,7 @@ fn judge(commits: &[Commit], whole: bool, disturbances: u32) -> Result {
     });
     if let Some(first) = commits.first() {
         for _ in 0..disturbances {
-            promises.fault(first.at);
+            promises.fault(first.at, None);
         }
     }
     let broken: Vec<String> = commits

@@ -1,5 +1,7 @@
 //! How much a moment of a history may differ from a faultless one: what the history allows for as a whole, and when its
-//! operator was held up.
+//! operator was held up, for all requests or for one.
+
+use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -8,10 +10,45 @@ use super::Expectations;
 /// After a fault a backoff, a restart and the takeover of a lease may pass before anything is done.
 const RECOVERY: SignedDuration = SignedDuration::from_secs(90);
 
-/// Judges how long something may go unnoticed or undone. Time in which the operator was held up does not count.
+/// The allowance of each request that something hit by itself, and of all others.
 #[derive(Debug, Default)]
+pub(super) struct Allowances {
+    pub(super) common: Allowance,
+    /// By `namespace/name`.
+    of: BTreeMap<String, Allowance>,
+}
+
+impl Allowances {
+    pub(super) fn new(expectations: Expectations) -> Self {
+        Self {
+            common: Allowance::new(expectations),
+            of: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn of(&self, request: &str) -> &Allowance {
+        self.of.get(request).unwrap_or(&self.common)
+    }
+
+    /// Changes that of this request, or of all.
+    pub(super) fn change(&mut self, about: Option<&str>, change: impl Fn(&mut Allowance)) {
+        if let Some(request) = about {
+            let common = &self.common;
+            let of = self.of.entry(request.to_owned());
+            change(of.or_insert_with(|| common.clone()));
+        } else {
+            change(&mut self.common);
+            self.of.values_mut().for_each(change);
+        }
+    }
+}
+
+/// Judges how long something may go unnoticed or undone. Time in which the operator was held up does not count.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Allowance {
     pub(super) expectations: Expectations,
+    pub(super) faults: u32,
+    pub(super) last_fault: Option<Timestamp>,
     /// When watches lagged and calls were waited for.
     blind: Periods,
     /// When a fault had been made not long before.
@@ -31,7 +68,15 @@ impl Allowance {
         self.recovering.add(from, after(to, RECOVERY));
     }
 
+    /// Nothing is done in this time, and everything right after it.
+    pub(super) fn pause(&mut self, from: Timestamp, to: Timestamp) {
+        self.blind.add(from, to);
+        self.recovering.add(from, to);
+    }
+
     pub(super) fn fault(&mut self, at: Timestamp) {
+        self.faults = self.faults.saturating_add(1);
+        self.last_fault = self.last_fault.max(Some(at));
         self.recovering.add(at, after(at, RECOVERY));
     }
 
@@ -53,7 +98,7 @@ impl Allowance {
 }
 
 /// Periods that do not touch one another, the earliest first.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Periods(Vec<(Timestamp, Timestamp)>);
 
 impl Periods {
@@ -125,6 +170,24 @@ mod tests {
             [free(0, 30), free(12, 45), free(26, 39), free(41, 42)],
             [15, 15, 13, 0]
         );
+    }
+
+    #[test]
+    fn what_hit_one_request_excuses_no_other() {
+        let mut allowances = Allowances::new(Expectations {
+            lateness: Some(SignedDuration::from_secs(1)),
+            ..Expectations::default()
+        });
+        allowances.change(Some("shop/r0"), |hit| hit.fault(at(10)));
+        let late =
+            |allowances: &Allowances, request: &str| allowances.of(request).is_late(at(10), at(13));
+        assert!(!late(&allowances, "shop/r0") && late(&allowances, "shop/r1"));
+        assert_eq!(allowances.of("shop/r1").faults, 0);
+        allowances.change(None, |all| all.pause(at(10), at(12)));
+        assert!(!late(&allowances, "shop/r1"));
+        allowances.change(None, |all| all.fault(at(11)));
+        let faults = ["shop/r0", "shop/r1"].map(|request| allowances.of(request).faults);
+        assert_eq!(faults, [2, 1]);
     }
 
     #[test]

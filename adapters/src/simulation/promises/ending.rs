@@ -120,7 +120,7 @@ impl Promises {
         let named = list(status.0, &["notificationRefs"]).iter().any(|named| {
             let once =
                 read::text(named, &["uid"]).is_some_and(|uid| self.children.contains_key(uid));
-            named["type"] == occasion && (once || !self.allowance.expectations.whole)
+            named["type"] == occasion && (once || !self.allowances.common.expectations.whole)
         });
         if notified.is_empty() && !named && !told {
             let story = format!("it is {} and there was no {occasion}", status.phase());

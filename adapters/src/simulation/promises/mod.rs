@@ -33,7 +33,7 @@ pub use expectations::{Ending, Expectations, Refused};
 pub use table::{Entry, Promise, Shown, TABLE};
 pub use violation::Violation;
 
-use allowance::Allowance;
+use allowance::Allowances;
 use creation::Creation;
 use state::{Child, End, Request};
 use status_write::StatusWrite;
@@ -42,13 +42,11 @@ use violation::Findings;
 /// The checker. It holds what it needs of each object, and the newest image that the commits share.
 #[derive(Debug, Default)]
 pub struct Promises {
-    allowance: Allowance,
+    allowances: Allowances,
     /// By UID.
     requests: BTreeMap<String, Request>,
     /// By UID.
     children: BTreeMap<String, Child>,
-    faults: u32,
-    last_fault: Option<Timestamp>,
     namespace_ends: bool,
 }
 
@@ -60,23 +58,27 @@ impl Promises {
     #[must_use]
     pub fn new(expectations: Expectations) -> Self {
         Self {
-            allowance: Allowance::new(expectations),
+            allowances: Allowances::new(expectations),
             ..Self::default()
         }
     }
 
-    /// A fault was made at this time: a call refused or lost, a watch held, a crash. Each gives every request that is under
-    /// way three writes more, and excuses what needs the call that it hit.
-    pub fn fault(&mut self, at: Timestamp) {
-        self.faults = self.faults.saturating_add(1);
-        self.last_fault = self.last_fault.max(Some(at));
-        self.allowance.fault(at);
+    /// A fault was made at this time: a call refused or lost, a watch held, a crash. It gives the request that it is about
+    /// (`namespace/name`; all where it hit no single one) three writes more, and excuses what needs the call that it hit.
+    pub fn fault(&mut self, at: Timestamp, about: Option<&str>) {
+        self.allowances.change(about, |hit| hit.fault(at));
     }
 
-    /// Between these times the orchestrator may know nothing new: watches lag, or a call is waited for. It does not count
-    /// as time in which something had to be seen.
-    pub fn held_up(&mut self, from: Timestamp, to: Timestamp) {
-        self.allowance.hold_up(from, to);
+    /// Between these times the orchestrator may learn nothing new of this request, or of all: watches lag, or a call is waited
+    /// for. It does not count as time in which something had to be seen.
+    pub fn held_up(&mut self, from: Timestamp, to: Timestamp, about: Option<&str>) {
+        self.allowances.change(about, |hit| hit.hold_up(from, to));
+    }
+
+    /// Between these times the orchestrator does nothing at all, and has nothing to recover from: all that may work is at
+    /// work on other requests.
+    pub fn paused(&mut self, from: Timestamp, to: Timestamp) {
+        self.allowances.change(None, |all| all.pause(from, to));
     }
 
     /// From now on nothing can be created: the namespace is being deleted. What waits for a creation runs into its deadline,
@@ -104,7 +106,7 @@ impl Promises {
         };
         let object = read::shown(image);
         let mut found = Findings::new(&object, at);
-        let faults = self.faults;
+        let faults = self.allowances.of(&object).faults;
         if !self.requests.contains_key(uid) {
             let first = commit.before.as_ref().unwrap_or(image);
             self.requests
@@ -148,6 +150,7 @@ impl Promises {
         if !commit.actor.is_ours() {
             return;
         }
+        let allowance = self.allowances.of(&known.object);
         match (&commit.before, &commit.after) {
             (Some(before), Some(after)) => {
                 if before.get("spec") != after.get("spec")
@@ -157,13 +160,13 @@ impl Promises {
                     found.breaks(Promise::S14, story);
                 }
                 if read::is_deleting(after) && !read::is_deleting(before) {
-                    touch::check_request(known, commit.at, &self.allowance, found);
+                    touch::check_request(known, commit.at, allowance, found);
                 } else if before.get("status") != after.get("status") {
                     self.status_write(known, before, after, commit).check(found);
                 }
             }
             (_, None) if known.deleting.is_none() => {
-                touch::check_request(known, commit.at, &self.allowance, found);
+                touch::check_request(known, commit.at, allowance, found);
             }
             (_, None) | (None, Some(_)) => {}
         }
@@ -177,6 +180,7 @@ impl Promises {
         commit: &Commit,
     ) -> StatusWrite<'a> {
         let (old, new) = (read::Status::of(before), read::Status::of(after));
+        let allowance = self.allowances.of(&request.object);
         StatusWrite {
             before: old,
             after: new,
@@ -187,8 +191,8 @@ impl Promises {
             resumed: request.resumed,
             request,
             children: &self.children,
-            allowance: &self.allowance,
-            last_fault: self.last_fault,
+            allowance,
+            last_fault: allowance.last_fault,
             namespace_ends: self.namespace_ends,
         }
     }
@@ -212,13 +216,14 @@ impl Promises {
         });
         let owner = known.request.clone();
         let request = owner.as_ref().and_then(|owner| self.requests.get(owner));
+        let common = &self.allowances.common;
+        let allowance = request.map_or(common, |request| self.allowances.of(&request.object));
         let marks = commit
             .after
             .as_ref()
             .is_some_and(|after| read::is_deleting(after) && known.deleting.is_none());
         if ours {
             let deletes = marks || (commit.after.is_none() && known.deleting.is_none());
-            let allowance = &self.allowance;
             touch::check_child(
                 known,
                 deletes,
@@ -230,18 +235,11 @@ impl Promises {
         } else if let (Some(request), Some(after), true) = (request, &commit.after, kind.executes())
         {
             let phase = read::text(after, &["status", "phase"]).unwrap_or_default();
-            if self.allowance.expectations.contract && !known.started && state::has_started(phase) {
-                touch::check_start(
-                    known,
-                    after,
-                    commit.at,
-                    request,
-                    &self.allowance,
-                    &mut found,
-                );
+            if allowance.expectations.contract && !known.started && state::has_started(phase) {
+                touch::check_start(known, after, commit.at, request, allowance, &mut found);
             }
         }
-        let faults = self.faults;
+        let faults = allowance.faults;
         if let Some(request) = owner.and_then(|owner| self.requests.get_mut(&owner)) {
             if ours {
                 request.pay(commit.at, faults, &mut found);
@@ -282,10 +280,10 @@ impl Promises {
                 earliest: commit.earliest,
                 request,
                 children: &self.children,
-                allowance: &self.allowance,
+                allowance: self.allowances.of(&request.object),
             }
             .check(found),
-            None if self.allowance.expectations.whole => {
+            None if self.allowances.common.expectations.whole => {
                 found.breaks(
                     Promise::S5,
                     format!("{kind} was created for no request that there ever was"),
@@ -305,7 +303,6 @@ impl Promises {
         found: &mut Findings<'_>,
     ) {
         let child = Child::new(kind, image, at);
-        let faults = self.faults;
         if let Some(request) = child
             .request
             .as_ref()
@@ -327,6 +324,7 @@ impl Promises {
             }
             request.children.push(uid.clone());
             if ours {
+                let faults = self.allowances.of(&request.object).faults;
                 request.pay(at, faults, found);
             }
             if kind == ChildKind::NotificationRequest && ours {

@@ -119,7 +119,7 @@ impl<'a> Cluster<'a> {
         for trouble in &self.plan.troubles {
             if let Trouble::Garbage { late_ms } = trouble {
                 late = Duration::from_millis(*late_ms);
-                self.witness.disturbs();
+                self.witness.disturbs(None);
             }
         }
         let settings = replica::settings(self.plan);
@@ -313,7 +313,7 @@ impl<'a> Cluster<'a> {
                 let definitions = self.definitions();
                 let back = definitions.uninstall(kind, until_ms);
                 self.server.collect_garbage();
-                self.witness.disturbs();
+                self.witness.disturbs(None);
                 faults.installed(kind, false);
                 self.tasks.spawn(async move {
                     back.await;
@@ -321,7 +321,7 @@ impl<'a> Cluster<'a> {
                 });
             }
             Trouble::OlderDefinition { until_ms } => {
-                self.witness.disturbs();
+                self.witness.disturbs(None);
                 let renewed = self.definitions().make_older(until_ms);
                 faults.older(true);
                 self.tasks.spawn(async move {

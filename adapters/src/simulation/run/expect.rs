@@ -125,7 +125,12 @@ pub(super) fn held_up_by_call(stream: Stream, fault: CallFault) -> Duration {
     match stream {
         Stream::List | Stream::Watch if answered => Duration::from_secs(asked.into()) + RECONNECT,
         Stream::List | Stream::Watch => PAGE + RECONNECT,
-        Stream::Work if !answered => CALL,
+        Stream::Work if !answered => {
+            let CallFault::Slow(late) = fault else {
+                return CALL;
+            };
+            CALL.min(Duration::from_millis(late))
+        }
         Stream::Work | Stream::Lease | Stream::Event => Duration::ZERO,
     }
 }

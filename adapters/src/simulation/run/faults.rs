@@ -202,7 +202,7 @@ impl Faults {
             }
             if state.outage {
                 drop(state);
-                self.witness.reach("Outage", Some(request));
+                self.witness.reach_all("Outage", request);
                 return Intercept::Drop;
             }
             let counted = state.counted.entry(stream).or_default();
@@ -229,7 +229,7 @@ impl Faults {
             let life = state.lives.get(&request.user_agent).cloned();
             drop(state);
             let sort = format!("Crash in {stream:?} {}", in_flight.word());
-            self.witness.reach(&sort, Some(request));
+            self.witness.reach_all(&sort, request);
             self.witness.held_up(Duration::from_millis(down_ms));
             if let Some(life) = life {
                 life.end(down_ms);
@@ -261,7 +261,7 @@ impl Faults {
             if older && definitions::holds_later_field(&request.body) {
                 self.witness.strikes_call("Older definition", request);
                 // What is not kept is tried again with a backoff.
-                self.witness.held_up(Duration::ZERO);
+                self.witness.waits(request, Duration::ZERO);
             }
             return Intercept::Pass;
         };
@@ -277,8 +277,9 @@ impl Faults {
         fault: CallFault,
         request: &RequestInfo,
     ) -> Intercept {
-        self.witness.reach(sort, Some(request));
-        self.witness.held_up(expect::held_up_by_call(stream, fault));
+        self.witness.reach(sort, request);
+        self.witness
+            .waits(request, expect::held_up_by_call(stream, fault));
         intercept(fault, request)
     }
 }

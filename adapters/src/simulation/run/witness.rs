@@ -12,6 +12,7 @@ use remediation_core::request::Identity;
 use serde_json::Value;
 
 use super::expect;
+use super::hand::NAMESPACE;
 use super::plan::{Deed, Plan, Stream};
 use super::reach::Reach;
 use super::repeated::{MOST_AT_ONCE, Repeated};
@@ -27,6 +28,10 @@ pub(super) struct Witness {
     state: Mutex<State>,
     phases: Arc<Board<Phases>>,
     started: tokio::time::Instant,
+    /// How many requests an operator works on at once.
+    concurrency: usize,
+    /// The names of all requests of the plan.
+    requests: BTreeSet<String>,
 }
 
 /// All that was seen.
@@ -50,6 +55,8 @@ struct State {
     repeated: Repeated,
     /// The names of all notifications that were ever created.
     notifications: BTreeSet<String>,
+    /// Until when each operator waits for the answers to calls of its work.
+    hanging: BTreeMap<String, Vec<jiff::Timestamp>>,
 }
 
 /// What became of one request (by its name), as far as two runs can be compared.
@@ -69,7 +76,7 @@ impl Witness {
     pub(super) fn new(trace: bool, plan: &Plan) -> Self {
         let mut promises = Promises::new(expect::expectations(plan));
         for (from, to) in expect::held_up(plan) {
-            promises.held_up(from, to);
+            promises.held_up(from, to, None);
         }
         let state = State {
             promises: Some(promises),
@@ -80,6 +87,8 @@ impl Witness {
             state: Mutex::new(state),
             phases: Arc::default(),
             started: tokio::time::Instant::now(),
+            concurrency: plan.concurrency.max(1),
+            requests: plan.requests.iter().map(|r| r.name.clone()).collect(),
         }
     }
 
@@ -116,10 +125,21 @@ impl Witness {
         trace.push('\n');
     }
 
-    /// Something was done to a call.
-    pub(super) fn reach(&self, sort: &str, request: Option<&RequestInfo>) {
-        let name = request.and_then(about);
-        self.reach_about(sort, name.as_deref());
+    /// Something was done to a call, which concerns the request that it is about.
+    pub(super) fn reach(&self, sort: &str, request: &RequestInfo) {
+        self.strikes_call(sort, request);
+        self.disturbs(self.hit(request).as_deref());
+    }
+
+    /// Something that concerns all requests happened as this call came.
+    pub(super) fn reach_all(&self, sort: &str, request: &RequestInfo) {
+        self.strikes_call(sort, request);
+        self.disturbs(None);
+    }
+
+    /// The request of the plan that a call is about.
+    fn hit(&self, request: &RequestInfo) -> Option<String> {
+        about(request).filter(|name| self.requests.contains(name))
     }
 
     pub(super) fn reach_deed(&self, request: &str, deed: &Deed) {
@@ -129,14 +149,14 @@ impl Witness {
     /// This sort of trouble happened, in the phase that this request is in.
     pub(super) fn reach_about(&self, sort: &str, request: Option<&str>) {
         self.strikes(sort, request);
-        self.disturbs();
+        self.disturbs(request);
     }
 
-    /// A trouble begins that counts as reached once it strikes.
-    pub(super) fn disturbs(&self) {
+    /// A trouble with this request, or with all, begins that counts as reached once it strikes.
+    pub(super) fn disturbs(&self, request: Option<&str>) {
         let now = self.now();
         if let Some(promises) = &mut self.locked().promises {
-            promises.fault(now);
+            promises.fault(now, request.map(object).as_deref());
         }
     }
 
@@ -165,7 +185,34 @@ impl Witness {
         let now = self.now();
         let to = now.saturating_add(duration).unwrap_or(jiff::Timestamp::MAX);
         if let Some(promises) = &mut self.locked().promises {
-            promises.held_up(now, to);
+            promises.held_up(now, to, None);
+        }
+    }
+
+    /// For so long an operator waits for the answer to this call, or has something to catch up with after it. Where all its
+    /// passes wait, nothing else is done.
+    pub(super) fn waits(&self, request: &RequestInfo, duration: Duration) {
+        let Some(hit) = self.hit(request) else {
+            return self.held_up(duration);
+        };
+        let now = self.now();
+        let to = now.saturating_add(duration).unwrap_or(jiff::Timestamp::MAX);
+        let mut state = self.locked();
+        let state = &mut *state;
+        let Some(promises) = &mut state.promises else {
+            return;
+        };
+        promises.held_up(now, to, Some(&object(&hit)));
+        let agent = request.user_agent.clone();
+        let hanging = state.hanging.entry(agent).or_default();
+        hanging.retain(|until| *until > now);
+        if duration.is_zero() {
+            return;
+        }
+        hanging.push(to);
+        hanging.sort_unstable_by(|one, other| other.cmp(one));
+        if let Some(free) = hanging.get(self.concurrency - 1) {
+            promises.paused(now, *free);
         }
     }
 
@@ -336,6 +383,11 @@ impl State {
         }
         self.broken.push(violation);
     }
+}
+
+/// A request, as the promises call it.
+fn object(request: &str) -> String {
+    format!("{NAMESPACE}/{request}")
 }
 
 /// The name of the request that a call is about.
