@@ -159,23 +159,23 @@ fn a_request_whose_failing_calls_hold_up_another_is_caught() {
     caught_with(plans, &options, &[Promise::L1]);
 }
 
+/// Names another execution with each write.
+const ANOTHER_EXECUTION: Mistake = |inner, request, call, _| {
+    let call = match call {
+        Call::Record(mut record) if record.from.workflow_execution_ref.is_some() => {
+            if let Some(named) = &mut record.to.workflow_execution_ref {
+                named.uid += "-other";
+            }
+            Call::Record(record)
+        }
+        call => call,
+    };
+    inner.call(&request, &call)
+};
+
 #[test]
 fn a_status_that_names_another_execution_than_before_is_caught() {
-    caught(
-        |inner, request, call, _| {
-            let call = match call {
-                Call::Record(mut record) if record.from.workflow_execution_ref.is_some() => {
-                    if let Some(named) = &mut record.to.workflow_execution_ref {
-                        named.uid += "-other";
-                    }
-                    Call::Record(record)
-                }
-                call => call,
-            };
-            inner.call(&request, &call)
-        },
-        &[Promise::S1],
-    );
+    caught(ANOTHER_EXECUTION, &[Promise::S1]);
 }
 
 /// Records another policy with each write.
@@ -236,27 +236,47 @@ pub(super) fn repeated(
     .boxed()
 }
 
+/// Says that a notification was created.
+const NEVER_TOLD: Mistake = |inner, request, call, _| match &call {
+    Call::Create(child) if child.key.kind == ChildKind::NotificationRequest => {
+        let made_up = Child {
+            key: child.key.clone(),
+            uid: "made-up".into(),
+            resource_version: "1".into(),
+            deleting: false,
+            owner: None,
+            request_label: child.labels.get(REQUEST_LABEL).cloned(),
+            request_uid_label: child.labels.get(REQUEST_UID_LABEL).cloned(),
+            status: ChildStatus::read(child.key.kind, serde_json::Value::Null),
+        };
+        async move { Outcome::Child(Box::new(made_up)) }.boxed()
+    }
+    _ => inner.call(&request, &call),
+};
+
 #[test]
 fn a_notification_that_is_never_created_is_caught() {
-    let mistake: Mistake = |inner, request, call, _| match &call {
-        Call::Create(child) if child.key.kind == ChildKind::NotificationRequest => {
-            let made_up = Child {
-                key: child.key.clone(),
-                uid: "made-up".into(),
-                resource_version: "1".into(),
-                deleting: false,
-                owner: None,
-                request_label: child.labels.get(REQUEST_LABEL).cloned(),
-                request_uid_label: child.labels.get(REQUEST_UID_LABEL).cloned(),
-                status: ChildStatus::read(child.key.kind, serde_json::Value::Null),
-            };
-            async move { Outcome::Child(Box::new(made_up)) }.boxed()
-        }
-        _ => inner.call(&request, &call),
-    };
-    caught(mistake, &[Promise::L4]);
+    caught(NEVER_TOLD, &[Promise::L4]);
     // People are told of a success as well.
-    caught(mistake, &[Promise::L2]);
+    caught(NEVER_TOLD, &[Promise::L2]);
+}
+
+#[test]
+fn what_becomes_of_a_request_that_is_created_after_a_restore_is_judged_in_full() {
+    let mut plan = references().into_iter().next().unwrap().plan;
+    plan.requests[0].at_ms = 2_000;
+    plan.troubles = vec![Trouble::Restore {
+        saved_ms: 500,
+        at_ms: 1_000,
+    }];
+    assert_eq!(run(&plan, &Options::default()).broken, []);
+    for (mistake, promise) in [
+        (ANOTHER_EXECUTION, Promise::S1),
+        (GROWING_POLICY, Promise::S27),
+        (NEVER_TOLD, Promise::L2),
+    ] {
+        caught_among([plan.clone()].into_iter(), mistake, &[promise]);
+    }
 }
 
 #[test]

@@ -26,6 +26,11 @@ impl Allowances {
         }
     }
 
+    /// From now on the history does not begin with an empty cluster.
+    pub(super) fn knows_a_part(&mut self) {
+        self.change(None, |all| all.expectations.whole = false);
+    }
+
     pub(super) fn of(&self, request: &str) -> &Allowance {
         self.of.get(request).unwrap_or(&self.common)
     }

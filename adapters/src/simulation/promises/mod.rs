@@ -14,6 +14,7 @@ mod ending;
 mod expectations;
 mod path;
 mod read;
+mod restored;
 mod state;
 mod status_write;
 mod table;
@@ -93,10 +94,14 @@ impl Promises {
             return Vec::new();
         };
         let uid = read::uid(image);
-        match commit.kind {
+        let mut found = match commit.kind {
             Kind::Request => self.commit_request(commit, uid),
             Kind::Child(kind) => self.commit_child(commit, kind, uid.to_owned()),
+        };
+        if !found.is_empty() {
+            self.bear_with_restore(commit, &mut found);
         }
+        found
     }
 
     fn commit_request(&mut self, commit: &Commit, uid: &str) -> Vec<Violation> {

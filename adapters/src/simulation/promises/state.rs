@@ -48,6 +48,8 @@ pub(super) struct Request {
     pub(super) set_by_hand: BTreeSet<Time>,
     /// Whether a hand changed what says why it failed.
     pub(super) edited: bool,
+    /// When etcd was restored to a state that it is of.
+    pub(super) restored: Option<Timestamp>,
     pub(super) budget: Budget,
 }
 
@@ -105,6 +107,7 @@ impl Request {
             reopened: None,
             set_by_hand: BTreeSet::new(),
             edited: false,
+            restored: None,
             budget: Budget {
                 faults_before: faults,
                 ..Budget::default()

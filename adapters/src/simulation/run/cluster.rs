@@ -291,14 +291,14 @@ impl<'a> Cluster<'a> {
                 });
             }
             Trouble::Restore { saved_ms, at_ms } => {
-                let rewritten = Arc::clone(&self.witness);
+                let (rewritten, hand) = (Arc::clone(&self.witness), self.hand.clone());
                 self.troubles.spawn(async move {
                     tokio::time::sleep(millis(saved_ms)).await;
                     let saved = server.checkpoint();
                     tokio::time::sleep(millis(at_ms.saturating_sub(saved_ms))).await;
                     reached();
-                    rewritten.history_rewritten();
                     server.restore(&saved);
+                    rewritten.history_rewritten(hand.everything());
                 });
             }
             Trouble::Namespace { at_ms } => {

@@ -20,7 +20,7 @@ const SILENCE: Duration = Duration::from_secs(150);
 const PAGE: Duration = Duration::from_secs(30);
 const CALL: Duration = Duration::from_secs(10);
 /// The longest pause before it lists and watches again what was lost, and a second for what that brings.
-const RECONNECT: Duration = Duration::from_secs(10);
+pub(super) const RECONNECT: Duration = Duration::from_secs(10);
 /// An expired request that is still there so long after is one that nobody looks at.
 const LONG: SignedDuration = SignedDuration::from_secs(60);
 
@@ -193,20 +193,22 @@ pub(super) fn unjudged(
             story,
         });
     };
-    let restored = plan
-        .troubles
-        .iter()
-        .any(|trouble| matches!(trouble, Trouble::Restore { .. }));
+    let restored = plan.troubles.iter().filter_map(|trouble| match trouble {
+        Trouble::Restore { at_ms, .. } => Some(after(*at_ms)),
+        _ => None,
+    });
+    let restored = restored.max();
     let mut executions: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
-    for start in started {
+    // Where the cluster forgot that the first one was named, nobody can know.
+    let known = |start: &&Started| restored.is_none_or(|restored| start.at > restored);
+    for start in started.iter().filter(known) {
         let uids = executions
             .entry((&start.request_uid, &start.name))
             .or_default();
         uids.insert(&start.uid);
     }
     for ((_, name), uids) in executions {
-        // Where the cluster forgot that the first one was named, nobody can know.
-        if uids.len() > 1 && !restored {
+        if uids.len() > 1 {
             let story = format!("{} executions under this name started", uids.len());
             violation(Promise::S1, name, story);
         }
@@ -305,6 +307,11 @@ mod tests {
         let two = [start("e-0"), start("e-1")];
         assert_eq!(broken(&[], &two, Vec::new(), 0), [Promise::S1]);
         assert_eq!(broken(&[], &two, restored(), 0), []);
+        let after_it = two.map(|start| Started {
+            at: after(3_000),
+            ..start
+        });
+        assert_eq!(broken(&[], &after_it, restored(), 0), [Promise::S1]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde_json::Value;
 use tower::Service;
 
 use crate::simulation::api_server::ApiServer;
+use crate::simulation::promises::Kind;
 
 /// The namespace in which everything happens.
 pub(super) const NAMESPACE: &str = "shop";
@@ -63,6 +64,18 @@ impl Hand {
             Value::Array(items) => items,
             _ => Vec::new(),
         }
+    }
+
+    /// All requests and children.
+    pub(super) fn everything(&self) -> Vec<(Kind, Value)> {
+        let children = ChildKind::ALL.map(|kind| (Kind::Child(kind), children(kind)));
+        let all = [(Kind::Request, requests())].into_iter().chain(children);
+        all.flat_map(|(kind, path)| {
+            self.list(&path)
+                .into_iter()
+                .map(move |object| (kind, object))
+        })
+        .collect()
     }
 }
 

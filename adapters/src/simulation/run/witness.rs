@@ -19,7 +19,7 @@ use super::repeated::{MOST_AT_ONCE, Repeated};
 use super::template;
 use crate::simulation::api_server::{Commit, CommitObserver, Intercept, RequestInfo};
 use crate::simulation::board::Board;
-use crate::simulation::promises::{self, Ending, Promise, Promises, Violation};
+use crate::simulation::promises::{self, Ending, Kind, Promise, Promises, Violation};
 
 /// What is known of the requests, by name: their phase, or none where there is no such request.
 pub(super) type Phases = BTreeMap<String, String>;
@@ -216,9 +216,21 @@ impl Witness {
         }
     }
 
-    /// The past was changed: what was promised about it can no longer be judged.
-    pub(super) fn history_rewritten(&self) {
-        self.locked().promises = None;
+    /// The past was changed, and these are all requests and children that there are: what was promised about it can no longer
+    /// be judged, and all watches begin anew.
+    pub(super) fn history_rewritten(&self, stored: Vec<(Kind, Value)>) {
+        self.held_up(expect::RECONNECT);
+        let now = self.now();
+        let mut state = self.locked();
+        let state = &mut *state;
+        state.notifications = stored
+            .iter()
+            .filter(|(kind, _)| *kind == Kind::Child(ChildKind::NotificationRequest))
+            .map(|(_, object)| text(object, "name").to_owned())
+            .collect();
+        if let Some(promises) = &mut state.promises {
+            promises.restored(now, stored);
+        }
     }
 
     /// Calls of this stream are not answered any more: there were too many of them.
@@ -334,7 +346,7 @@ impl State {
 
     /// Nobody may be left without being told how a request ended, unless its status says why.
     fn is_told(&mut self, commit: &Commit) {
-        let (Some(after), true) = (&commit.after, self.promises.is_some()) else {
+        let Some(after) = &commit.after else {
             return;
         };
         let name = text(after, "name");
