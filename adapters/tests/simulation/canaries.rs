@@ -11,7 +11,7 @@ use remediation_adapters::kubernetes::calls::Calls;
 use remediation_adapters::simulation::children::Stage;
 use remediation_adapters::simulation::promises::Promise;
 use remediation_adapters::simulation::run::points::references;
-use remediation_adapters::simulation::run::{Options, Plan, Stream, Trouble, run};
+use remediation_adapters::simulation::run::{CallFault, Options, Plan, Stream, Trouble, run};
 use remediation_core::children::{Child, ChildStatus, Owner};
 use remediation_core::error::ApiFailure;
 use remediation_core::kind::{ChildKind, REQUEST_KIND, REQUEST_LABEL, REQUEST_UID_LABEL};
@@ -259,6 +259,46 @@ fn a_notification_that_is_never_created_is_caught() {
     caught(NEVER_TOLD, &[Promise::L4]);
     // People are told of a success as well.
     caught(NEVER_TOLD, &[Promise::L2]);
+}
+
+/// Some requests outlast their run: what happens after their end is judged there.
+#[test]
+fn what_is_left_undone_after_the_end_is_caught() {
+    caught_among(
+        (0..10_000).map(Plan::from_seed),
+        |inner, request, call, _| match &call {
+            Call::DeleteChild { .. } => async { Outcome::Deleted }.boxed(),
+            _ => inner.call(&request, &call),
+        },
+        &[Promise::L14],
+    );
+    // The notification is refused while the request ends, and nobody asks again.
+    let mut plan = references().into_iter().next().unwrap().plan;
+    plan.requests[0].spec.ttl_seconds_after_finished = Some(7200);
+    plan.troubles = vec![Trouble::Calls {
+        verb: "create".to_owned(),
+        plural: ChildKind::NotificationRequest.plural().to_owned(),
+        fault: CallFault::Denied,
+        at_ms: 0,
+        for_ms: Some(90_000),
+    }];
+    assert_eq!(run(&plan, &Options::default()).broken, []);
+    caught_among(
+        [plan].into_iter(),
+        |inner, request, call, _| match &call {
+            Call::Create(child) if child.key.kind == ChildKind::NotificationRequest => {
+                let refused = ApiFailure {
+                    code: 403,
+                    reason: "Forbidden".into(),
+                    message: "cannot create resource".into(),
+                    ..ApiFailure::default()
+                };
+                async move { Outcome::Failed(refused) }.boxed()
+            }
+            _ => inner.call(&request, &call),
+        },
+        &[Promise::L2],
+    );
 }
 
 #[test]

@@ -56,6 +56,7 @@ impl Promises {
             let unnamed = !status.names(read::uid(&child.image));
             if stays
                 && unnamed
+                && is_owned(child)
                 && is_straggler(child, status)
                 && due(Some(child.created))
                 && !ending.refused.deletions
@@ -90,9 +91,8 @@ impl Promises {
                 "the request is being deleted and is still there",
             );
         }
-        let owned = |child: &&Child| {
-            child.kind != ChildKind::NotificationRequest && read::owner(&child.image).is_some()
-        };
+        let owned =
+            |child: &&Child| child.kind != ChildKind::NotificationRequest && is_owned(child);
         for child in self.children_of(request).filter(owned) {
             if request.gone.is_some() && child.gone.is_none() && !held(&child.image) {
                 found.breaks(
@@ -111,7 +111,12 @@ impl Promises {
         found: &mut Findings<'_>,
     ) {
         let status = request.status();
-        let told = status.owes_notification() || request.edited || ending.refused.notifications;
+        // Why it is not told, where that is for good.
+        let never = matches!(
+            status.condition("Escalated"),
+            Some(("False", "Invalid" | "NameConflict"))
+        );
+        let told = never || request.edited || ending.refused.notifications || self.namespace_ends;
         let (promise, notified, occasion) = match status.phase() {
             "Failed" => (Promise::L4, &request.escalations, "escalation"),
             _ => (Promise::L2, &request.successes, "success"),
@@ -218,4 +223,9 @@ impl Promises {
         let says_so = matches!(child.phase(), "Completed" | "Ready" | "Failed" | "Rejected");
         (says_so && child.gone.is_none() && !running && begun).then_some(child)
     }
+}
+
+/// Whether it still says whose it is: one that a hand took that from is nobody's.
+fn is_owned(child: &Child) -> bool {
+    read::owner(&child.image).is_some()
 }

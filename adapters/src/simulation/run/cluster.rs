@@ -66,6 +66,8 @@ struct Cluster<'a> {
 
 /// After so long without anything written, and with nothing left to wait for, a run is over.
 const QUIET: Duration = Duration::from_secs(40);
+/// After so long what is left only waits to expire: longer than a watch may be silent and a backoff last.
+const SETTLED: Duration = Duration::from_secs(300);
 /// How long requests may take to end once everything has healed, at most: all timeouts, retention, the longest
 /// silence of a watch, and as much again for what was paused.
 const PATIENCE: Duration = Duration::from_secs(900);
@@ -427,7 +429,12 @@ impl<'a> Cluster<'a> {
                 .saturating_add(self.started.elapsed())
                 .unwrap_or(jiff::Timestamp::MAX);
             let quiet = Duration::try_from(now.duration_since(last)).unwrap_or_default();
-            if quiet >= QUIET && self.server.count(group(requests), requests) == 0 {
+            let gone = || self.server.count(group(requests), requests) == 0;
+            let settled = || {
+                let left = self.hand.list(&super::hand::requests());
+                left.iter().all(|request| expect::stays(request, now))
+            };
+            if quiet >= QUIET && (gone() || quiet >= SETTLED && settled()) {
                 return;
             }
         }

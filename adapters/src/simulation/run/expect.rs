@@ -24,6 +24,9 @@ pub(super) const RECONNECT: Duration = Duration::from_secs(10);
 /// An expired request that is still there so long after is one that nobody looks at.
 const LONG: SignedDuration = SignedDuration::from_secs(60);
 
+/// Longer than a run lasts.
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
 /// How much a plan's history may differ from a faultless one.
 pub(super) fn expectations(plan: &Plan) -> Expectations {
     let skew = plan.troubles.iter().map(|trouble| match trouble {
@@ -245,6 +248,12 @@ fn has_expired(request: &Value, now: Timestamp) -> bool {
     request["metadata"]["deletionTimestamp"].is_null()
         && status_time(request, "expiryTime")
             .is_some_and(|expiry| now.duration_since(expiry) > LONG)
+}
+
+/// Whether it has ended, and expires only after a run can last.
+pub(super) fn stays(request: &Value, now: Timestamp) -> bool {
+    let expiry = status_time(request, "expiryTime");
+    expiry.is_some_and(|expiry| expiry.duration_since(now) > HOUR)
 }
 
 /// Whether its deadline lies ahead: where a clock leaps while a request is suspended, the pause and with it every deadline

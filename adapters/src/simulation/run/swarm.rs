@@ -35,7 +35,20 @@ impl Plan {
             add(&mut plan, &mut random);
         }
         unusual::add(&mut plan, &mut random);
+        for (index, asked) in (0..).zip(&mut plan.requests) {
+            stay(asked, seed, index);
+        }
         plan
+    }
+}
+
+/// Lets one request in twenty outlast the run, so that its end can be judged. Drawn by itself, so that it changes nothing
+/// else of a seed.
+fn stay(asked: &mut Asked, seed: u64, index: u64) {
+    let mut random = Random::new(seed.rotate_left(32) ^ (index + 1));
+    if random.percent(5) {
+        let hours = random.within(2, 5) as i64;
+        asked.spec.ttl_seconds_after_finished = Some(hours * 3600);
     }
 }
 
