@@ -63,8 +63,11 @@ pub struct Refusal {
     pub retry_after: Option<u32>,
 }
 
-/// Decides on each request before it is served. Called without any lock held.
+/// Decides on each request before it is served, and is told what came of it. Called without any lock held.
 pub trait Interceptor: Send + Sync {
     /// What is to become of this request.
     fn before(&self, request: &RequestInfo) -> Intercept;
+
+    /// It was answered with this HTTP status code, whoever still waits for the answer.
+    fn answered(&self, _request: &RequestInfo, _code: u16) {}
 }

@@ -204,6 +204,11 @@ impl ApiService {
     }
 
     fn record(&self, info: &RequestInfo, outcome: RequestOutcome, name: Option<String>) {
+        if let (RequestOutcome::Answered(code), Some(interceptor)) =
+            (outcome, self.shared.interceptor())
+        {
+            interceptor.answered(info, code);
+        }
         let mut log = self.shared.log();
         if !log.is_kept() {
             return;

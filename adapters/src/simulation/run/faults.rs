@@ -288,7 +288,13 @@ impl Interceptor for Faults {
     fn before(&self, request: &RequestInfo) -> Intercept {
         let verdict = if request.user_agent.starts_with(OPERATOR) {
             let verdict = self.of_operator(request);
-            self.witness.answers(request, &verdict);
+            let lost = matches!(
+                verdict,
+                Intercept::Drop | Intercept::ApplyThenLose | Intercept::ApplyLate(_)
+            );
+            if lost {
+                self.witness.answers(request, None);
+            }
             verdict
         } else if self.locked().outage && request.user_agent != super::hand::USER {
             Intercept::Drop
@@ -297,6 +303,12 @@ impl Interceptor for Faults {
         };
         self.witness.asked(request, &verdict);
         verdict
+    }
+
+    fn answered(&self, request: &RequestInfo, code: u16) {
+        if request.user_agent.starts_with(OPERATOR) {
+            self.witness.answers(request, Some(code));
+        }
     }
 }
 

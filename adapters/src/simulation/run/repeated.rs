@@ -1,20 +1,27 @@
-//! Calls that are repeated without a pause although they are refused (S30).
+//! Calls that are repeated without a pause although they fail (S30).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::simulation::api_server::RequestInfo;
 
 /// A conflict is tried three times in a pass, and two passes may meet in one moment although nothing happens in it.
-pub(super) const MOST_AT_ONCE: u32 = 6;
+const MOST_AT_ONCE: usize = 6;
+/// A backoff of 5, 10 and 30 s lets four passes try in a minute, three times each where they meet conflicts; as many again for
+/// what ends a backoff.
+const MOST_IN_A_MINUTE: usize = 24;
+/// A status write that meets a conflict is decided afresh each second, three times, and has no backoff; each time what is created
+/// before it (a notification) is there already. Twenty for what else leads to a pass.
+const MOST_CONFLICTS_IN_A_MINUTE: usize = 3 * 60 + 20;
+const CONFLICT: u16 = 409;
+const MINUTE: Duration = Duration::from_secs(60);
 
-/// How often each call was refused in the present moment, since the last news.
+/// When each call failed in the last minute, since the last news.
 #[derive(Debug, Default)]
 pub(super) struct Repeated {
-    moment: Option<Instant>,
-    calls: BTreeMap<Asked, u32>,
+    calls: BTreeMap<Asked, VecDeque<Instant>>,
 }
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,32 +32,51 @@ struct Asked {
     verb: String,
     resource: String,
     name: Option<String>,
-    /// A creation has no name, and is told by its body.
-    body: Option<Bytes>,
+    /// Whether it met what is there already: 409.
+    conflicts: bool,
+}
+
+impl Asked {
+    fn most_in_a_minute(&self) -> usize {
+        if self.conflicts {
+            MOST_CONFLICTS_IN_A_MINUTE
+        } else {
+            MOST_IN_A_MINUTE
+        }
+    }
 }
 
 impl Repeated {
-    /// Counts one more that is refused at this moment.
-    pub(super) fn refused(
+    /// Counts one more that fails at this moment; says how often it did, where that is too often.
+    pub(super) fn failed(
         &mut self,
         request: &RequestInfo,
         about: Option<String>,
+        code: Option<u16>,
         now: Instant,
-    ) -> u32 {
-        if self.moment.replace(now) != Some(now) {
-            self.calls.clear();
-        }
+    ) -> Option<String> {
         let asked = Asked {
             client: request.user_agent.clone(),
             about,
             verb: request.verb.clone(),
             resource: request.resource.clone(),
-            name: request.name.clone(),
-            body: request.name.is_none().then(|| request.body.clone()),
+            name: request.name.clone().or_else(|| created_name(request)),
+            conflicts: request.verb != "delete" && code == Some(CONFLICT),
         };
+        let most = asked.most_in_a_minute();
         let times = self.calls.entry(asked).or_default();
-        *times += 1;
-        *times
+        times.push_back(now);
+        while times.front().is_some_and(|first| now - *first >= MINUTE) {
+            times.pop_front();
+        }
+        let at_once = times.iter().rev().take_while(|time| **time == now).count();
+        if at_once > MOST_AT_ONCE {
+            Some(format!("{at_once} times at once"))
+        } else if times.len() > most {
+            Some(format!("{} times within a minute", times.len()))
+        } else {
+            None
+        }
     }
 
     /// Something of this remediation request changed: whoever learns of it may ask again.
@@ -65,9 +91,15 @@ impl Repeated {
     }
 }
 
+/// A creation has its name in its body.
+fn created_name(request: &RequestInfo) -> Option<String> {
+    let body: serde_json::Value = serde_json::from_slice(&request.body).ok()?;
+    Some(body["metadata"]["name"].as_str()?.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use bytes::Bytes;
 
     use super::*;
 
@@ -76,7 +108,7 @@ mod tests {
             received: jiff::Timestamp::UNIX_EPOCH,
             verb: verb.to_owned(),
             group: String::new(),
-            resource: "things".to_owned(),
+            resource: "remediationrequests".to_owned(),
             subresource: None,
             namespace: None,
             name: Some(name.to_owned()),
@@ -86,24 +118,51 @@ mod tests {
         }
     }
 
+    /// How often a call may fail like this in this rhythm.
+    fn borne(repeated: &mut Repeated, code: u16, began: Instant, pause: Duration) -> usize {
+        let fails = |nth: &u32| {
+            let (call, about) = (call("patch", "r0"), Some("r0".to_owned()));
+            let now = began + pause * *nth;
+            repeated.failed(&call, about, Some(code), now).is_none()
+        };
+        (0_u32..1_000).take_while(fails).count()
+    }
+
     #[test]
-    fn only_the_same_call_in_one_moment_without_news_counts_as_repeated() {
+    fn a_call_that_fails_is_not_repeated_without_a_pause_that_grows() {
+        for (code, pause, most) in [
+            (500, 0, 6),
+            (500, 1, 24),
+            (500, 2_000, 24),
+            (500, 3_000, 1_000),
+            (CONFLICT, 0, 6),
+            (CONFLICT, 1, 200),
+            (CONFLICT, 250, 200),
+            (CONFLICT, 400, 1_000),
+        ] {
+            let pause = Duration::from_millis(pause);
+            let borne = borne(&mut Repeated::default(), code, Instant::now(), pause);
+            assert_eq!(borne, most, "{code} each {pause:?}");
+        }
+    }
+
+    #[test]
+    fn only_the_same_call_without_news_counts_as_repeated() {
         let now = Instant::now();
         let mut repeated = Repeated::default();
-        let patch = |repeated: &mut Repeated, now| {
-            repeated.refused(&call("patch", "r0"), Some("r0".to_owned()), now)
+        assert_eq!(borne(&mut repeated, 500, now, Duration::ZERO), 6);
+        let fails = |repeated: &mut Repeated, verb: &str, code| {
+            let about = Some("r0".to_owned());
+            let failed = repeated.failed(&call(verb, "r0"), about, code, now);
+            failed.is_some()
         };
-        assert_eq!(patch(&mut repeated, now), 1);
-        assert_eq!(patch(&mut repeated, now), 2);
-        assert_eq!(repeated.refused(&call("get", "r0"), None, now), 1);
+        assert!(!fails(&mut repeated, "get", None));
         repeated.news_of("r1");
         repeated.lists("another");
-        assert_eq!(patch(&mut repeated, now), 3);
+        assert!(fails(&mut repeated, "patch", None));
         repeated.news_of("r0");
-        assert_eq!(patch(&mut repeated, now), 1);
+        assert!(!fails(&mut repeated, "patch", None));
         repeated.lists("one");
-        assert_eq!(patch(&mut repeated, now), 1);
-        let later = now + Duration::from_millis(1);
-        assert_eq!(patch(&mut repeated, later), 1);
+        assert_eq!(borne(&mut repeated, 500, now, Duration::ZERO), 6);
     }
 }

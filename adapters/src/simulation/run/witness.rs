@@ -15,7 +15,7 @@ use super::expect;
 use super::hand::NAMESPACE;
 use super::plan::{Deed, Plan, Stream};
 use super::reach::Reach;
-use super::repeated::{MOST_AT_ONCE, Repeated};
+use super::repeated::Repeated;
 use super::template;
 use crate::simulation::api_server::{Commit, CommitObserver, Intercept, RequestInfo};
 use crate::simulation::board::Board;
@@ -241,14 +241,14 @@ impl Witness {
         );
     }
 
-    /// An operator asks: nothing that is refused may be asked for again and again without a pause. (What a candidate asked
-    /// while its process stood still reaches the server in one moment.)
-    pub(super) fn answers(&self, request: &RequestInfo, verdict: &Intercept) {
+    /// An operator's call is answered with this code, by whomever, or with none: nothing that fails may be asked for again and
+    /// again without a pause. (What a candidate asked while its process stood still reaches the server in one moment.)
+    pub(super) fn answers(&self, request: &RequestInfo, code: Option<u16>) {
         let RequestInfo { verb, resource, .. } = request;
         if resource == "leases" {
             return;
         }
-        if !matches!(verdict, Intercept::Refuse(_) | Intercept::Drop) {
+        if code.is_some_and(|code| code < 400) {
             if verb == "list" {
                 self.locked().repeated.lists(&request.user_agent);
             }
@@ -256,10 +256,12 @@ impl Witness {
         }
         let about = about(request);
         let now = tokio::time::Instant::now();
-        let times = self.locked().repeated.refused(request, about.clone(), now);
-        if times > MOST_AT_ONCE {
-            let story =
-                format!("{verb} {resource} was refused, and asked for {times} times at once");
+        let too_often = self
+            .locked()
+            .repeated
+            .failed(request, about.clone(), code, now);
+        if let Some(too_often) = too_often {
+            let story = format!("{verb} {resource} failed, and was asked for {too_often}");
             self.asks_too_much(&about.unwrap_or_default(), story);
         }
     }
