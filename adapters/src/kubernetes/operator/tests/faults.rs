@@ -262,3 +262,62 @@ async fn a_request_that_was_poisoned_and_is_gone_leaves_its_backoff_to_nobody() 
     stop.send(()).unwrap();
     task.await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn neither_refused_nor_hanging_calls_of_other_requests_delay_a_deadline() {
+    let world = World::new().await;
+    let operator = world.operator(OperatorSettings {
+        concurrency: 2,
+        ..OperatorSettings::default()
+    });
+    operator.synced().await;
+    let seconds = (4..=40).step_by(4);
+    for limit in seconds.clone() {
+        let timeouts = Timeouts {
+            processing: Some(format!("{limit}s")),
+            ..Timeouts::default()
+        };
+        let spec = RequestSpec {
+            timeouts: Some(timeouts),
+            ..alert()
+        };
+        world.ask(&format!("web-{limit}"), spec).await;
+    }
+    let asked: Arc<Mutex<std::collections::BTreeMap<&str, u32>>> = Arc::default();
+    let counted = asked.clone();
+    world.faults(move |request| {
+        let people = request.verb == "create" && request.resource == "remediationrequests";
+        let about = |name: &str| match &request.name {
+            Some(of) => of.starts_with(name),
+            None => String::from_utf8_lossy(&request.body).contains(&format!("\"name\":\"{name}")),
+        };
+        let Some(name) = ["refused", "hanging"].into_iter().find(|name| about(name)) else {
+            return Intercept::Pass;
+        };
+        if people {
+            return Intercept::Pass;
+        }
+        *counted.lock().unwrap().entry(name).or_default() += 1;
+        match name {
+            "refused" => refusal(503, "ServiceUnavailable"),
+            _ => Intercept::Delay(Duration::from_secs(3600)),
+        }
+    });
+    world.ask("refused", alert()).await;
+    world.ask("hanging", alert()).await;
+    for limit in seconds {
+        let name = format!("web-{limit}");
+        let deadline = world.reaches(&name, Phase::Processing).await.next_deadline;
+        world
+            .until(&name, "failed", |status| status.failure_time.is_some())
+            .await;
+        let late = world.clock.now().duration_since(deadline.unwrap().moment());
+        assert!(late <= SignedDuration::from_secs(1), "S31: {late} late");
+    }
+    let asked = asked.lock().unwrap().clone();
+    assert!(
+        asked.get("refused") >= Some(&3) && asked.get("hanging") >= Some(&3),
+        "{asked:?}"
+    );
+    operator.stop().await;
+}
