@@ -27,12 +27,16 @@ use std::{fs, panic, thread};
 
 use bodies::child_status::{child, run_with};
 use bodies::corpus::replay;
+use futures::future::BoxFuture;
 use jiff::Timestamp;
+use remediation_adapters::kubernetes::calls::Calls;
 use remediation_adapters::simulation::promises::audit::{self, AuditError};
-use remediation_adapters::simulation::run::Trace;
+use remediation_adapters::simulation::run::{Options, Trace};
 use remediation_core::action::Action;
 use remediation_core::children::{ChildStatus, Children};
 use remediation_core::decide::{State, decide, explain};
+use remediation_core::pass::{Call, Outcome};
+use remediation_core::request::Identity;
 use remediation_core::time::GoDuration;
 use serde_json::json;
 
@@ -161,7 +165,35 @@ fn a_trace_that_is_written_without_a_trouble_is_noticed() {
         kept.write()
     };
     let told = noticed("traces", |trace| {
-        bodies::traces::run_with(trace, &forgetful);
+        bodies::traces::run_with(trace, &forgetful, &Options::default());
     });
     assert!(told.contains("left == right"), "{told}");
+}
+
+/// Names another execution with each write.
+struct NamesAnother(Arc<dyn Calls>);
+
+impl Calls for NamesAnother {
+    fn call(&self, request: &Identity, call: &Call) -> BoxFuture<'static, Outcome> {
+        let mut call = call.clone();
+        if let Call::Record(record) = &mut call
+            && record.from.workflow_execution_ref.is_some()
+            && let Some(named) = &mut record.to.workflow_execution_ref
+        {
+            named.uid += "-other";
+        }
+        self.0.call(request, &call)
+    }
+}
+
+#[test]
+fn a_trace_in_which_status_names_another_execution_than_before_is_noticed() {
+    let options = Options {
+        wrap: Arc::new(|calls| Arc::new(NamesAnother(calls))),
+        ..Options::default()
+    };
+    let told = noticed("traces", |trace| {
+        bodies::traces::run_with(trace, &Trace::write, &options);
+    });
+    assert!(told.contains("promise: S1,"), "{told}");
 }
