@@ -7,6 +7,7 @@ mod canaries;
 mod committed;
 mod determinism;
 mod every_fault;
+mod excuses;
 mod found;
 mod reached;
 mod seeds;
