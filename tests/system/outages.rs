@@ -23,6 +23,7 @@ async fn a_restart_of_the_api_server_in_each_phase_loses_nothing() -> Result {
         for (phase, ..) in STAGES {
             let name = phase.to_lowercase();
             stage.request_in(&name, phase).await?;
+            stage.disturb();
             stage.plane()?.restart_api_server().await?;
             reachable(&stage).await?;
             stage.take_to(&name, "Completed").await?;
@@ -50,9 +51,11 @@ async fn a_deadline_that_passes_during_an_outage_is_recorded_after_it() -> Resul
         stage.request("waiting").await?;
         stage.until_phase("late", "Processing").await?;
         stage.until_phase("waiting", "Processing").await?;
+        stage.disturb();
         stage.plane()?.stop_api_server();
         tokio::time::sleep(std::time::Duration::from_secs(3)).await;
         stage.plane()?.start_api_server().await?;
+        stage.disturb();
         reachable(&stage).await?;
         let request = stage.until_phase("late", "Failed").await?;
         assert_eq!(request.data["status"]["timeoutPhase"], "Processing");

@@ -86,6 +86,7 @@ async fn run(stage: &Stage) -> Result {
         Vec::<String>::new(),
         "refused under the shipped role"
     );
+    stage.come_to_rest().await?;
     let end = operator.terminate(DEADLINE).await?;
     assert!(end.success(), "{end}");
     Ok(())

@@ -18,6 +18,7 @@ on_both_backends!(
 );
 
 async fn children_that_answer_at_once_race_with_the_phase_transitions(stage: &mut Stage) -> Result {
+    stage.expect_haste();
     let names: Vec<String> = (0..8).map(|n| format!("race-{n}")).collect();
     let lives = names.iter().map(async |name| -> Result {
         stage.request(name).await?;

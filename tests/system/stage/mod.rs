@@ -8,8 +8,10 @@ mod judge;
 mod real;
 mod simulated;
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::runtime::watcher;
 use kube::{Client, ResourceExt};
@@ -18,8 +20,9 @@ use remediation_core::kind::ChildKind;
 use serde_json::{Value, json};
 
 use crate::harness::{
-    ControlPlane, DEADLINE, Failure, Result, eventually, eventually_gone, eventually_list,
+    ControlPlane, DEADLINE, Failure, Result, eventually, eventually_gone, eventually_list, until,
 };
+use judge::{Conduct, Record};
 
 /// Makes two tests of one scenario, an `async fn(&mut Stage) -> Result`.
 macro_rules! on_both_backends {
@@ -50,8 +53,9 @@ pub(crate) struct Stage {
     /// The scenario's own namespace.
     pub(crate) namespace: String,
     backend: Backend,
-    /// Whether the operator is to write nothing.
-    idle: bool,
+    conduct: Conduct,
+    /// When the operator was killed, or the API server was away.
+    disturbed: Mutex<Vec<Timestamp>>,
 }
 
 enum Backend {
@@ -105,12 +109,7 @@ impl Stage {
 
     async fn real_on(plane: real::Plane, scenario: &str) -> Result<Self> {
         let (real, client, namespace) = real::Real::start(plane, scenario).await?;
-        Ok(Self {
-            client,
-            namespace,
-            backend: Backend::Real(real),
-            idle: false,
-        })
+        Ok(Self::new(client, namespace, Backend::Real(real)))
     }
 
     /// The real control plane that the scenario runs on.
@@ -126,20 +125,26 @@ impl Stage {
     /// The operator in this process, on a simulated API server of its own.
     pub(crate) async fn simulated(scenario: &str) -> Result<Self> {
         let (simulated, client, namespace) = simulated::Simulated::start(scenario).await?;
-        Ok(Self {
+        Ok(Self::new(client, namespace, Backend::Simulated(simulated)))
+    }
+
+    fn new(client: Client, namespace: String, backend: Backend) -> Self {
+        Self {
             client,
             namespace,
-            backend: Backend::Simulated(simulated),
-            idle: false,
-        })
+            backend,
+            conduct: Conduct::default(),
+            disturbed: Mutex::default(),
+        }
     }
 
     /// Ends the stage; a failed scenario's error, or a promise that was broken in it, is shown with what the operator did.
     pub(crate) async fn close(self, outcome: Result) -> Result {
-        let outcome = outcome.and_then(|()| match &self.backend {
-            Backend::Real(real) => real.judge(&self.namespace, self.idle),
-            Backend::Simulated(simulated) => simulated.judge(self.idle),
-        });
+        let outcome = match outcome {
+            Ok(()) if self.is_running() => self.come_to_rest().await,
+            Ok(()) => self.record().and_then(|record| record.judge(&self.conduct)),
+            Err(failure) => Err(failure),
+        };
         let told = match self.backend {
             Backend::Real(real) => real.close().await,
             Backend::Simulated(simulated) => simulated.close().await,
@@ -147,13 +152,72 @@ impl Stage {
         outcome.map_err(|failure| Failure::new(format!("{failure:?}\n{told}")))
     }
 
+    /// Waits until the operator has done all that is due and nothing is written any more. An error names each promise that was
+    /// broken, and what is left undone.
+    pub(crate) async fn come_to_rest(&self) -> Result {
+        let mut left = Ok(());
+        let rested = until(DEADLINE, async || {
+            let record = match self.record() {
+                Ok(record) => record,
+                Err(failure) => return Some(Err(failure)),
+            };
+            if !record.is_quiet() {
+                left = Err(Failure::new("writes go on"));
+                return None;
+            }
+            if let Err(broken) = record.judge(&self.conduct) {
+                return Some(Err(broken));
+            }
+            left = record.judge_at_rest(&self.conduct);
+            left.is_ok().then_some(Ok(()))
+        });
+        rested
+            .await
+            .unwrap_or_else(|| left.and(Err(Failure::new("no rest"))))
+    }
+
+    fn record(&self) -> Result<Record> {
+        let mut record = match &self.backend {
+            Backend::Real(real) => real.record(&self.namespace)?,
+            Backend::Simulated(simulated) => simulated.record(),
+        };
+        let disturbed = self
+            .disturbed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        record.faults.extend(disturbed.iter());
+        Ok(record)
+    }
+
+    /// Something was done to the operator that it may need time, and more writes, to recover from.
+    pub(crate) fn disturb(&self) {
+        let mut disturbed = self
+            .disturbed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        disturbed.push(Timestamp::now());
+    }
+
     /// In this scenario the operator has nothing to write: without this, one that writes nothing fails.
     pub(crate) fn expect_idle(&mut self) {
-        self.idle = true;
+        self.conduct.idle = true;
+    }
+
+    /// In this scenario executors begin before status names them, against the child contract.
+    pub(crate) fn expect_haste(&mut self) {
+        self.conduct.hasty = true;
+    }
+
+    fn is_running(&self) -> bool {
+        match &self.backend {
+            Backend::Real(real) => real.is_running(),
+            Backend::Simulated(simulated) => simulated.is_running(),
+        }
     }
 
     /// Kills the operator without warning.
     pub(crate) async fn kill_operator(&mut self) -> Result {
+        self.disturb();
         match &mut self.backend {
             Backend::Real(real) => real.kill(),
             Backend::Simulated(simulated) => simulated.kill().await,
@@ -257,13 +321,32 @@ impl Stage {
             .len())
     }
 
-    /// Writes the status of a child, as its controller would.
+    /// Writes the status of a child, as its controller would. An executor begins once status names its execution.
     pub(crate) async fn says(&self, kind: ChildKind, name: &str, status: Value) -> Result {
+        let begins = status["phase"]
+            .as_str()
+            .is_some_and(|phase| !["", "Pending", "Failed"].contains(&phase));
+        if begins && kind.executes() && !self.conduct.hasty {
+            self.until_named(kind, name).await?;
+        }
         let patch = Patch::Merge(json!({ "status": status }));
         let params = PatchParams::default();
         self.children(kind)
             .patch_status(name, &params, &patch)
             .await?;
+        Ok(())
+    }
+
+    async fn until_named(&self, kind: ChildKind, name: &str) -> Result {
+        let child = self.child(kind, name).await?;
+        let (uid, owners) = (child.uid().unwrap_or_default(), child.owner_references());
+        if let Some(owner) = owners.first() {
+            let what = format!("{kind} {name} is named");
+            self.until(&owner.name, &what, |status| {
+                status.to_string().contains(&uid)
+            })
+            .await?;
+        }
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use kube::Client;
 
-use super::judge::judge_audited;
+use super::judge::Record;
 use crate::harness::{
     AuditEvent, AuditMark, ControlPlane, DEADLINE, Failure, Operator, Result, User,
 };
@@ -13,8 +13,6 @@ pub(super) struct Real {
     plane: Plane,
     operator: Option<Operator>,
     begin: AuditMark,
-    /// How often an operator was killed.
-    kills: u32,
 }
 
 /// Whose control plane it is.
@@ -43,7 +41,6 @@ impl Real {
             plane,
             operator: None,
             begin,
-            kills: 0,
         };
         real.start_operator(&namespace).await?;
         Ok((real, client, namespace))
@@ -62,7 +59,6 @@ impl Real {
     pub(super) fn kill(&mut self) {
         if let Some(operator) = self.operator.take() {
             operator.kill9();
-            self.kills += 1;
         }
     }
 
@@ -90,9 +86,13 @@ impl Real {
         Ok(events.iter().map(AuditEvent::code).collect())
     }
 
-    /// An error that names each promise that was broken in the scenario's namespace.
-    pub(super) fn judge(&self, namespace: &str, idle: bool) -> Result {
-        judge_audited(&self.plane, self.begin, namespace, idle, self.kills)
+    pub(super) fn is_running(&self) -> bool {
+        self.operator.is_some()
+    }
+
+    /// What happened in the scenario's namespace.
+    pub(super) fn record(&self, namespace: &str) -> Result<Record> {
+        Record::audited(&self.plane, self.begin, namespace)
     }
 
     /// Ends the operator in order, and tells what it logged.

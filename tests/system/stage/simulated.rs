@@ -1,21 +1,22 @@
 //! The operator in this process, on a simulated API server of its own.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, PostParams};
 use kube::{Client, ResourceExt};
 use remediation_adapters::clock;
 use remediation_adapters::kubernetes::operator::{Operator, OperatorSettings};
 use remediation_adapters::simulation::api_server::{
-    ApiServer, Options, RequestOutcome, RequestRecord, SystemClock,
+    ApiServer, Options, RequestOutcome, RequestRecord, ResponseBody, SystemClock,
 };
 use remediation_adapters::simulation::install_definitions;
 use remediation_adapters::telemetry::Metrics;
 use tokio::task::JoinHandle;
 
-use super::judge::Recorder;
+use super::judge::{Record, Recorder};
 use crate::harness::{DEADLINE, Failure, Result, sum_of, until};
 
 /// What the operator is called there, as on a real one.
@@ -27,8 +28,8 @@ pub(super) struct Simulated {
     metrics: Metrics,
     garbage: JoinHandle<()>,
     recorder: Arc<Recorder>,
-    /// How often an operator was killed.
-    kills: u32,
+    /// When the operator was refused a call.
+    refused: Arc<Mutex<Vec<Timestamp>>>,
 }
 
 impl Simulated {
@@ -58,7 +59,7 @@ impl Simulated {
             metrics: Metrics::new(),
             garbage,
             recorder,
-            kills: 0,
+            refused: Arc::default(),
         };
         simulated.start_operator(&namespace).await?;
         Ok((simulated, client, namespace))
@@ -78,30 +79,38 @@ impl Simulated {
         synced.ok_or_else(|| Failure::new("the operator in this process is not synced"))
     }
 
-    /// The operator's client, which names itself.
+    /// The operator's client, which names itself and remembers when it was refused something.
     fn client(&self) -> Client {
+        let refused = self.refused.clone();
         let named = tower::ServiceBuilder::new()
             .map_request(|mut request: http::Request<kube::client::Body>| {
                 let name = http::HeaderValue::from_static(USER_AGENT);
                 request.headers_mut().insert(http::header::USER_AGENT, name);
                 request
             })
+            .map_response(move |response: http::Response<ResponseBody>| {
+                if response.status().as_u16() >= 400 {
+                    let mut refused = refused.lock().unwrap_or_else(PoisonError::into_inner);
+                    refused.push(Timestamp::now());
+                }
+                response
+            })
             .service(self.server.service());
         Client::new(named, "default")
     }
 
-    /// An error that names each promise that was broken.
-    pub(super) fn judge(&self, idle: bool) -> Result {
-        let refused = self.server.requests().into_iter().filter(|request| {
-            let failed = match request.outcome {
-                RequestOutcome::Answered(code) => code >= 400,
-                RequestOutcome::Lost => true,
-            };
-            failed && request.user_agent == USER_AGENT
-        });
-        let refused = u32::try_from(refused.count()).unwrap_or(u32::MAX);
-        self.recorder
-            .judge(idle, refused.saturating_add(self.kills))
+    pub(super) fn is_running(&self) -> bool {
+        self.operator.is_some()
+    }
+
+    /// What happened in the scenario.
+    pub(super) fn record(&self) -> Record {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        Record {
+            commits: self.recorder.commits(),
+            faults: refused.clone(),
+            whole: true,
+        }
     }
 
     /// How the operator's writes to the status of this request were answered; 0 where they were not.
@@ -126,7 +135,6 @@ impl Simulated {
             operator.abort();
             // It was aborted: there is nothing to be learned from its end.
             let _ = operator.await;
-            self.kills += 1;
         }
     }
 
