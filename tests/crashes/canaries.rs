@@ -194,6 +194,11 @@ async fn what_is_done_wrong_on_purpose_is_noticed() -> Result {
         .await?;
     tokio::time::sleep(LATE).await;
     canaries.must_fire(&workflow, "L14", "L14")?;
+    let later = format!("{workflow}-later");
+    canaries
+        .copy(ChildKind::WorkflowExecution, &workflow, &later)
+        .await?;
+    canaries.must_fire(&later, "", "S5")?;
 
     let unnamed = Started {
         kind: ChildKind::WorkflowExecution,

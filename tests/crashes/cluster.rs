@@ -13,8 +13,8 @@ use remediation_adapters::simulation::children::{Children, Options, Scripts};
 use crate::check::{Violation, violations};
 use crate::crew::Replica;
 use crate::harness::{AuditMark, Context, ControlPlane, Failure, Result, User as Account};
-use crate::judge::judge;
-use crate::proxy::Proxy;
+use crate::judge::{Disturbances, judge};
+use crate::proxy::{Period, Proxy};
 use crate::random::Random;
 use crate::recorder::Recorder;
 use crate::story::Story;
@@ -35,6 +35,8 @@ pub(crate) struct Cluster {
     story: Arc<Mutex<String>>,
     /// When the test made something go wrong, apart from what the proxies did.
     disturbed: Mutex<Vec<Timestamp>>,
+    /// When it held the operator up.
+    held: Mutex<Vec<Period>>,
     began: Instant,
 }
 
@@ -84,6 +86,7 @@ impl Cluster {
             folder,
             story: Arc::default(),
             disturbed: Mutex::default(),
+            held: Mutex::default(),
             began: Instant::now(),
         })
     }
@@ -115,6 +118,12 @@ impl Cluster {
         disturbed.push(Timestamp::now());
     }
 
+    /// Remembers that the operator could not do anything from then until now.
+    pub(crate) fn held_up_since(&self, since: Timestamp) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.push((since, Timestamp::now()));
+    }
+
     /// What broke, now that nothing happens any more.
     pub(crate) fn violations(
         &self,
@@ -137,9 +146,21 @@ impl Cluster {
             .unwrap_or_else(PoisonError::into_inner);
         let mut faults = disturbed.clone();
         faults.extend(proxies.iter().flat_map(|proxy| proxy.injected()));
+        let mut held = self
+            .held
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        held.extend(proxies.iter().flat_map(|proxy| proxy.held_up()));
+        let late = proxies.iter().flat_map(|proxy| proxy.applied_late());
+        let disturbances = Disturbances {
+            faults,
+            held,
+            late: late.collect(),
+        };
         let audit = self.plane.audit_text(AuditMark::default())?;
         let recorder = &self.user.recorder;
-        recorder.look(|history| judge(history, &audit, &faults, true))
+        recorder.look(|history| judge(history, &audit, &disturbances, true))
     }
 
     /// The end of a run that has come to rest: an error where a promise was broken.

@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+
 use crate::cluster::{Cluster, NAME};
 use crate::crew::Replica;
 use crate::harness::{DEADLINE, Failure, Result, Signal, until};
@@ -106,6 +108,7 @@ async fn depose(
         seen.killed += 1;
         return replicas[leader].start();
     }
+    let stopped = Timestamp::now();
     replicas[leader].signal(Signal::Stop)?;
     cluster.disturb(&format!("the leader {leader} is stopped in {label}"));
     until_leader(replicas, Some(leader)).await?;
@@ -115,6 +118,7 @@ async fn depose(
     let awake = Instant::now();
     replicas[leader].signal(Signal::Continue)?;
     cluster.disturb(&format!("the old leader {leader} goes on"));
+    cluster.held_up_since(stopped);
     let old = &mut replicas[leader];
     let knows = until(TAKEOVER, async || (!old.leads().await).then_some(())).await;
     knows.ok_or_else(|| Failure::new("the old leader says that it leads still"))?;

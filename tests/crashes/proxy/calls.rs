@@ -11,10 +11,12 @@ use http::{Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
+use jiff::Timestamp;
 use kube::client::Body;
 use serde_json::{Value, json};
 
 use super::connection::ResetSwitch;
+use super::held::Late;
 use super::trap::Trap;
 use super::{Call, Caught, Fault, Place, Shared, watches};
 
@@ -38,6 +40,7 @@ impl std::error::Error for Broken {}
 pub(super) struct Exchange {
     pub(super) shared: Arc<Shared>,
     pub(super) reset: ResetSwitch,
+    arrived: Timestamp,
     call: Call,
     head: Arc<Parts>,
     body: Bytes,
@@ -55,6 +58,7 @@ pub(super) async fn serve(
     let exchange = Exchange {
         shared,
         reset,
+        arrived: Timestamp::now(),
         call,
         head: Arc::new(head),
         body,
@@ -95,7 +99,8 @@ impl Exchange {
         let answer = self.forward().await?;
         let (head, body) = answer.into_parts();
         let body = if self.call.verb == "watch" && head.status.is_success() {
-            watches::pump(self.shared.clone(), self.reset.clone(), body)
+            let (shared, reset) = (self.shared.clone(), self.reset.clone());
+            watches::pump(shared, reset, &self.call.resource, body)
         } else {
             body.map_err(|_| Broken).boxed_unsync()
         };
@@ -170,7 +175,9 @@ impl Exchange {
             // Letting go is dropping, which is an error here.
             let _ = released.await;
             if trap.place == Place::Held {
-                return self.pass().await;
+                let passed = self.clone().pass().await;
+                self.was_late();
+                return passed;
             }
         }
         self.reset()
@@ -189,8 +196,18 @@ impl Exchange {
             tokio::time::sleep(wait).await;
             // Nobody waits for the answer.
             let _ = exchange.answer_in_full().await;
+            exchange.was_late();
             exchange.shared.late.fetch_sub(1, Ordering::SeqCst);
         });
+    }
+
+    /// It has been applied only now.
+    fn was_late(&self) {
+        let late = Late {
+            call: self.call.clone(),
+            period: (self.arrived, Timestamp::now()),
+        };
+        self.shared.state().held.late.push(late);
     }
 
     async fn answer_in_full(&self) -> Result<(http::response::Parts, Bytes), Broken> {

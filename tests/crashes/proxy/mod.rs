@@ -9,6 +9,7 @@ mod call;
 mod calls;
 mod connection;
 mod fault;
+mod held;
 mod trap;
 mod watches;
 
@@ -33,6 +34,8 @@ use crate::random::Random;
 pub(crate) use call::Call;
 use connection::{Connection, ResetSwitch};
 pub(crate) use fault::{Counts, Fault, Rates};
+use held::Periods;
+pub(crate) use held::{Late, Period};
 use trap::Trap;
 pub(crate) use trap::{Caught, Place};
 
@@ -63,6 +66,7 @@ struct State {
     counts: Counts,
     /// When each fault was injected.
     injected: Vec<Timestamp>,
+    held: Periods,
     trap: Option<Trap>,
     /// How long a watch that fell silent stays open.
     silence: Duration,
@@ -94,6 +98,7 @@ impl Proxy {
                 rates: Rates::none(),
                 counts: Counts::new(),
                 injected: Vec::new(),
+                held: Periods::default(),
                 trap: None,
                 silence: Duration::from_secs(2),
                 writes: Vec::new(),
@@ -142,6 +147,16 @@ impl Proxy {
     /// When each fault was injected.
     pub(crate) fn injected(&self) -> Vec<Timestamp> {
         self.shared.state().injected.clone()
+    }
+
+    /// When a watch brought nothing.
+    pub(crate) fn held_up(&self) -> Vec<Period> {
+        self.shared.state().held.until_now()
+    }
+
+    /// What was applied long after it was made.
+    pub(crate) fn applied_late(&self) -> Vec<Late> {
+        self.shared.state().held.late.clone()
     }
 
     /// The writes that arrived so far.

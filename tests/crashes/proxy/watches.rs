@@ -8,27 +8,35 @@ use futures::channel::mpsc;
 use futures::{SinkExt, StreamExt};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
+use jiff::Timestamp;
 use kube::client::Body;
 use serde_json::json;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::calls::{Answered, Broken};
 use super::connection::ResetSwitch;
+use super::held::Sight;
 use super::{Fault, Shared};
 
 /// How often a quiet watch may go wrong.
 const BEAT: Duration = Duration::from_millis(500);
 
 /// Hands on what comes from the API server until something goes wrong.
-pub(super) fn pump(shared: Arc<Shared>, reset: ResetSwitch, body: Body) -> Answered {
+pub(super) fn pump(
+    shared: Arc<Shared>,
+    reset: ResetSwitch,
+    resource: &str,
+    body: Body,
+) -> Answered {
     let (out, handed_on) = mpsc::channel(0);
-    tokio::spawn(run(shared, reset, body, out));
+    let sight = Sight::of(&shared, resource);
+    tokio::spawn(run(shared, reset, body, out, sight));
     StreamBody::new(handed_on).boxed_unsync()
 }
 
 type Out = mpsc::Sender<Result<Frame<Bytes>, Broken>>;
 
-async fn run(shared: Arc<Shared>, reset: ResetSwitch, body: Body, mut out: Out) {
+async fn run(shared: Arc<Shared>, reset: ResetSwitch, body: Body, mut out: Out, mut sight: Sight) {
     let mut chunks = body.into_data_stream();
     let mut beat = Instant::now() + BEAT;
     loop {
@@ -37,10 +45,11 @@ async fn run(shared: Arc<Shared>, reset: ResetSwitch, body: Body, mut out: Out) 
             chunk = chunks.next() => match chunk {
                 Some(Ok(chunk)) => Some(chunk),
                 Some(Err(_)) => {
+                    sight.lose();
                     reset.set();
                     return break_off(out).await;
                 }
-                None => return,
+                None => return sight.lose(),
             },
             () = sleep_until(beat) => {
                 beat = Instant::now() + BEAT;
@@ -50,9 +59,17 @@ async fn run(shared: Arc<Shared>, reset: ResetSwitch, body: Body, mut out: Out) 
         if out.is_closed() {
             return;
         }
-        match draw(&shared, chunk.is_some()) {
+        let fault = draw(&shared, chunk.is_some());
+        if fault.is_some_and(|fault| fault != Fault::WatchLagging) {
+            sight.lose();
+        }
+        match fault {
             None => {}
-            Some(Fault::WatchLagging) => sleep(shared.millis(50, 1_500)).await,
+            Some(Fault::WatchLagging) => {
+                let since = Timestamp::now();
+                sleep(shared.millis(50, 1_500)).await;
+                shared.state().held.add(since);
+            }
             Some(Fault::WatchSilent) => {
                 let silence = shared.state().silence;
                 tokio::select! {
