@@ -103,8 +103,8 @@ pub(crate) const CANARIES: &[Canary] = &[
             );
             let tale = in_phase(&lives.good, "Executing").we_write(NOW, |status| {
                 status["failurePhase"] = json!("Executing");
-                status["failureCategory"] = json!("F");
-                status["reason"] = json!("Broken");
+                status["failureCategory"] = json!("C");
+                status["reason"] = json!("Invalid");
                 status.as_object_mut().unwrap().remove("nextDeadline");
             });
             at_once(tale.we_create(LATER, KEXEC, second))

@@ -8,6 +8,7 @@ use remediation_adapters::simulation::promises::{Promise, Promises, Shown, TABLE
 use serde_json::json;
 
 use crate::broken::{Broken, CANARIES, Lives};
+use crate::claims::CLAIMS;
 use crate::good::{alone, strict, two_steps};
 use crate::more::MORE;
 use crate::recorded::{Cluster, alert, record};
@@ -61,7 +62,7 @@ fn each_canary_breaks_its_own_promise_and_no_other() {
         .iter()
         .map(|(name, make)| (promised[name], *name, *make));
     let wrong: Vec<String> = named
-        .chain(MORE.iter().copied())
+        .chain(MORE.iter().chain(CLAIMS).copied())
         .filter_map(|(promise, name, make)| misjudged(promise, name, make(&lives)))
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

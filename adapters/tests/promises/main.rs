@@ -6,6 +6,7 @@
 mod audit_log;
 mod broken;
 mod canaries;
+mod claims;
 #[path = "../committed/mod.rs"]
 mod committed;
 mod good;

@@ -12,18 +12,19 @@ use crate::tale::{AIA, KEXEC, NOTIF, REQUEST, RPROC, Tale, WFE, made};
 /// What it breaks, how, and the history.
 pub(crate) type Another = (Promise, &'static str, fn(&Lives) -> Broken);
 
-fn fails(status: &mut Value) {
+/// A step could not be created.
+pub(crate) fn fails(status: &mut Value) {
     for (field, value) in [
         ("failurePhase", "Executing"),
-        ("failureCategory", "F"),
-        ("reason", "Broken"),
+        ("failureCategory", "C"),
+        ("reason", "Invalid"),
     ] {
         status[field] = json!(value);
     }
     remove(status, "nextDeadline");
 }
 
-fn remove(object: &mut Value, field: &str) {
+pub(crate) fn remove(object: &mut Value, field: &str) {
     object.as_object_mut().unwrap().remove(field);
 }
 
@@ -344,11 +345,6 @@ pub(crate) const MORE: &[Another] = &[
             in_phase(&lives.good, "Executing")
                 .we_write(NOW, |status| status["overallProgress"] = json!(100)),
         )
-    }),
-    (Promise::S24, "a step counts that said nothing", |lives| {
-        at_once(in_phase(&lives.good, "Executing").we_write(NOW, |status| {
-            status["kubernetesExecutionRefs"][0]["completed"] = json!(true);
-        }))
     }),
     (
         Promise::S25,

@@ -12,6 +12,7 @@ mod commit;
 mod creation;
 mod ending;
 mod expectations;
+mod failure;
 mod path;
 mod read;
 mod restored;

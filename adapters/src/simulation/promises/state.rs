@@ -211,6 +211,14 @@ pub(super) struct Child {
     /// When it first said Completed (an analysis: Ready).
     pub(super) succeeded: Option<Timestamp>,
     pub(super) failed: Option<Timestamp>,
+    /// The reasons that it gave for having failed; an empty one where it gave none.
+    pub(super) failed_for: BTreeSet<String>,
+    /// Whether an analysis was ever rejected.
+    pub(super) rejected: bool,
+    /// Whether an analysis was ever ready without a recommendation that can be read.
+    pub(super) recommended_nothing: bool,
+    /// Whether it ever published a plan.
+    pub(super) planned: bool,
     /// What it said each time that it said something that leads on: the newest few.
     pub(super) results: Vec<Arc<Value>>,
 }
@@ -239,6 +247,10 @@ impl Child {
             led: None,
             succeeded: None,
             failed: None,
+            failed_for: BTreeSet::new(),
+            rejected: false,
+            recommended_nothing: false,
+            planned: false,
             results: Vec::new(),
         };
         child.learn(image, now);
@@ -294,6 +306,20 @@ impl Child {
         if matches!(phase, "Failed" | "Rejected") || decision == "Rejected" {
             self.failed.get_or_insert(now);
         }
+        self.learn_trouble(image, phase, leads);
+    }
+
+    /// Notes what a failure of the remediation may be about.
+    fn learn_trouble(&mut self, image: &Value, phase: &str, leads: bool) {
+        if phase == "Failed" {
+            let reason = text(image, &["status", "reason"]).unwrap_or_default();
+            self.failed_for.insert(reason.to_owned());
+        }
+        let is_analysis = self.kind == ChildKind::AIAnalysis;
+        let decision = text(image, &["status", "approval", "decision"]);
+        self.rejected |= is_analysis && (phase == "Rejected" || decision == Some("Rejected"));
+        self.recommended_nothing |= is_analysis && leads && !recommends(image);
+        self.planned |= at(image, &["status", "plan"]).is_some_and(|plan| !plan.is_null());
     }
 
     /// This step of the plan that the orchestrator is to run, as a workflow published it, the newest first.
@@ -303,6 +329,21 @@ impl Child {
             steps.iter().find(|planned| planned["name"] == step)
         })
     }
+}
+
+/// Whether it recommends an action. One that cannot be read makes the whole list unreadable, which counts as none.
+fn recommends(analysis: &Value) -> bool {
+    let path = ["status", "investigationResult", "recommendations"];
+    let recommended = list(analysis, &path);
+    let is_readable = |recommended: &Value| {
+        let texts = ["action", "description"];
+        recommended.is_object()
+            && texts
+                .iter()
+                .filter_map(|field| recommended.get(field))
+                .all(Value::is_string)
+    };
+    !recommended.is_empty() && recommended.iter().all(is_readable)
 }
 
 /// Whether an execution that reports this phase has begun. One that fails may never have.

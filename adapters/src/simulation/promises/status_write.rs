@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::allowance::Allowance;
 use super::read::{self, Status, list};
 use super::state::{Child, Request};
-use super::{Findings, Promise, path, times};
+use super::{Findings, Promise, failure, path, times};
 
 /// The largest status, in bytes of JSON.
 const LARGEST_STATUS: usize = 32 * 1024;
@@ -74,6 +74,7 @@ impl StatusWrite<'_> {
             return;
         }
         times::check(self, found);
+        failure::check(self, found);
         self.check_names(found);
         self.check_progress(found);
         self.check_outcome(found);

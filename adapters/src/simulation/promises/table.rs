@@ -83,7 +83,7 @@ promises! {
     S21 "After a crash at any call a new process reaches the same end with the same creations and deletions.", Elsewhere("it compares two histories");
     S22 "A restart at a quiet moment changes no later decision.", Elsewhere("it compares two decisions, or writes before and after a restart");
     S23 "Progress never goes back, is 100 in Completed alone, and a step seen completed stays so.", ByHistory("progress_goes_back");
-    S24 "Nothing counts as success that did not say so.", ByHistory("a_request_completes_on_an_unknown_word");
+    S24 "Nothing counts as success that did not say so, and no failure is recorded that did not happen.", ByHistory("a_request_completes_on_an_unknown_word");
     S25 "A request is deleted after its end and its time to live, not before.", ByHistory("a_request_is_deleted_before_it_expires");
     S26 "A child's spec is made of the request's spec, the results that led to it and the deadlines, and of nothing else.", ByHistory("a_step_gets_another_action_than_the_plan");
     S27 "The policy that counted at the start counts to the end.", ByHistory("the_policy_changes_under_way");

@@ -95,8 +95,12 @@ pub(super) fn last_place(kind: ChildKind) -> Option<usize> {
     }
 }
 
-/// Whether it stands where one of our children would: the name of a request, a dash, and what follows.
 fn has_our_name(child: &Child, requests: &BTreeMap<String, Request>) -> bool {
+    requests.values().any(|request| has_name_of(child, request))
+}
+
+/// Whether it stands where a child of this request would: the request's name, a dash, and what follows.
+pub(super) fn has_name_of(child: &Child, request: &Request) -> bool {
     let infix = match child.kind {
         ChildKind::RemediationProcessing => "-processing",
         ChildKind::AIAnalysis => "-aianalysis",
@@ -104,12 +108,10 @@ fn has_our_name(child: &Child, requests: &BTreeMap<String, Request>) -> bool {
         ChildKind::KubernetesExecution => "-execution-",
         ChildKind::NotificationRequest => "-",
     };
-    requests.values().any(|request| {
-        child
-            .object
-            .strip_prefix(request.object.as_str())
-            .is_some_and(|rest| rest.starts_with(infix))
-    })
+    child
+        .object
+        .strip_prefix(request.object.as_str())
+        .is_some_and(|rest| rest.starts_with(infix))
 }
 
 /// The orchestrator deleted a request.
