@@ -299,6 +299,32 @@ pub(crate) const MORE: &[Another] = &[
             at_once(tale.cut_after(at).deleted(true, RPROC, processing))
         },
     ),
+    (
+        Promise::S14,
+        "a child that status names is told something else",
+        |lives| {
+            let analysis = created(lives, AIA);
+            let tale = in_phase(&lives.good, "Analyzing");
+            at_once(tale.we_change(AIA, analysis, |object| {
+                object["spec"]["attempt"] = json!(2);
+            }))
+        },
+    ),
+    (
+        Promise::S14,
+        "a label of somebody else is lost as ours is given back",
+        |lives| {
+            let tale = in_phase(&lives.good, "Processing");
+            let processing = created(lives, RPROC);
+            let tale = tale.user_updates(RPROC, processing, |object| {
+                object["metadata"]["labels"] = json!({ "mesh": "1-27" });
+            });
+            let (stripped, ours) = (tale.image(tale.commits.len() - 1), created(lives, RPROC));
+            at_once(tale.we_change(RPROC, stripped, |object| {
+                object["metadata"]["labels"] = ours["metadata"]["labels"].clone();
+            }))
+        },
+    ),
     (Promise::S14, "the spec of a request is changed", |lives| {
         let tale = in_phase(&lives.good, "Processing");
         let request = tale.request();

@@ -232,6 +232,7 @@ impl Promises {
             let deletes = marks || (commit.after.is_none() && known.deleting.is_none());
             touch::check_child(
                 known,
+                commit.before.as_deref().zip(commit.after.as_deref()),
                 deletes,
                 commit.earliest,
                 &self.requests,

@@ -1,19 +1,21 @@
-//! Changes and deletions of what is there already: S14 to S16 (whose it is), S25 (when), S4 (when an executor starts).
+//! Changes and deletions of what is there already: S14 to S16 (whose it is, and what of it), S25 (when), S4 (when an
+//! executor starts).
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use remediation_core::kind::ChildKind;
-use serde_json::Value;
+use remediation_core::kind::{ChildKind, REQUEST_LABEL, REQUEST_UID_LABEL};
+use serde_json::{Map, Value};
 
 use super::allowance::Allowance;
 use super::read::{self, Status, text};
 use super::state::{Child, Request};
 use super::{Findings, Promise};
 
-/// The orchestrator changed a child's metadata or spec, or deleted it.
+/// The orchestrator changed a child, from what it was to what it is where that is known, or deleted it.
 pub(super) fn check_child(
     child: &Child,
+    change: Option<(&Value, &Value)>,
     deletes: bool,
     at: Timestamp,
     requests: &BTreeMap<String, Request>,
@@ -72,7 +74,43 @@ pub(super) fn check_child(
             Promise::S14,
             format!("changed {}, which status does not name", child.kind),
         );
+    } else if !deletes
+        && let Some((before, after)) = change
+        && !gives_back(request, before, after)
+    {
+        found.breaks(
+            Promise::S14,
+            format!("changed more of {} than whose it is", child.kind),
+        );
     }
+}
+
+/// What the API server keeps of each write.
+const KEPT_BY_SERVER: [&str; 3] = ["resourceVersion", "managedFields", "generation"];
+
+/// Whether a change of a child gives its owner reference and our labels back to this request, and changes nothing else.
+fn gives_back(request: &Request, before: &Value, after: &Value) -> bool {
+    let uid = read::uid(&request.image);
+    let rest = |child: &Value| {
+        let mut child = child.clone();
+        let mut owners = Vec::new();
+        let mut labels = Map::new();
+        if let Some(metadata) = child.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.retain(|field, _| !KEPT_BY_SERVER.contains(&field.as_str()));
+            if let Some(Value::Array(all)) = metadata.remove("ownerReferences") {
+                owners = all;
+            }
+            if let Some(Value::Object(all)) = metadata.remove("labels") {
+                labels = all;
+            }
+        }
+        owners.retain(|owner| owner["uid"] != uid);
+        labels.retain(|label, _| label != REQUEST_LABEL && label != REQUEST_UID_LABEL);
+        (child, owners, labels)
+    };
+    read::owner(after) == Some(uid)
+        && read::label(after) == Some(uid)
+        && rest(before) == rest(after)
 }
 
 /// Whether a child is too late: its phase is over, or the whole remediation.
