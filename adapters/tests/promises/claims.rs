@@ -3,10 +3,10 @@
 use remediation_adapters::simulation::promises::Promise;
 use serde_json::{Value, json};
 
-use crate::broken::{NOW, at_once, in_phase};
+use crate::broken::{Broken, Lives, NOW, at_once, in_phase, phase, renamed};
 use crate::more::{Another, remove};
 use crate::recorded::Recorded;
-use crate::tale::{AIA, KEXEC, REQUEST, Tale};
+use crate::tale::{AIA, KEXEC, NOTIF, REQUEST, Tale, made};
 
 /// In this phase a failure is recorded for this reason.
 fn fails_for(life: &Recorded, phase: &'static str, reason: &str) -> Tale {
@@ -25,7 +25,41 @@ fn fail(status: &mut Value, phase: &str, reason: &str) {
     remove(status, "nextDeadline");
 }
 
+/// A history in which a request ends and names, as its escalation, one with this label.
+fn names_notification(lives: &Lives, request: Option<&str>) -> Broken {
+    let tale = Tale::of(&lives.failed);
+    let end = tale.ours(REQUEST, phase("Failed"));
+    let mut theirs = renamed(tale.image(tale.creation(NOTIF)), "theirs");
+    theirs["metadata"]["labels"] = match request {
+        Some(uid) => json!({ "kubernaut.ai/remediation-request-uid": uid }),
+        None => json!({}),
+    };
+    let status = tale.image(end)["status"].clone();
+    let tale = tale.cut_before(end).user_creates(NOTIF, theirs);
+    at_once(tale.we_write(NOW, |ours| {
+        *ours = status;
+        ours["notificationRefs"][0]["uid"] = json!(made(1));
+    }))
+}
+
 pub(crate) const CLAIMS: &[Another] = &[
+    (Promise::S15, "something that never was is named", |lives| {
+        let tale = in_phase(&lives.good, "Processing");
+        let last = tale.commits.len() - 1;
+        at_once(tale.tamper(last, |request| {
+            request["status"]["remediationProcessingRef"]["uid"] = json!("never");
+        }))
+    }),
+    (
+        Promise::S15,
+        "a notification of somebody else is named",
+        |lives| names_notification(lives, None),
+    ),
+    (
+        Promise::S16,
+        "a notification of an earlier request is named",
+        |lives| names_notification(lives, Some("an-earlier-request")),
+    ),
     (Promise::S24, "a step counts that said nothing", |lives| {
         at_once(in_phase(&lives.good, "Executing").we_write(NOW, |status| {
             status["kubernetesExecutionRefs"][0]["completed"] = json!(true);

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::broken::{
     Broken, LATER, Lives, MINUTE, NOW, at_once, in_phase, in_the_end, later, phase, renamed,
 };
+use crate::recorded::Recorded;
 use crate::tale::{AIA, KEXEC, NOTIF, REQUEST, RPROC, Tale, WFE, made};
 
 /// What it breaks, how, and the history.
@@ -45,6 +46,19 @@ fn tampered(
         tale.cut_after(at)
             .tamper(at, |object| change(&mut object["spec"])),
     )
+}
+
+/// A life whose notification was never created, and that a hand named before the end.
+fn named_by_hand(life: &Recorded, word: &'static str) -> Tale {
+    let mut tale = in_phase(life, word);
+    tale.commits.retain(|commit| commit.kind != NOTIF);
+    let end = tale.commits.len() - 1;
+    let ended = tale.image(end)["status"].clone();
+    tale.cut_before(end)
+        .user_changes(|request| {
+            request["status"]["notificationRefs"] = ended["notificationRefs"].clone();
+        })
+        .we_write(NOW, |status| *status = ended.clone())
 }
 
 pub(crate) const MORE: &[Another] = &[
@@ -347,13 +361,6 @@ pub(crate) const MORE: &[Another] = &[
             }))
         },
     ),
-    (Promise::S15, "something that never was is named", |lives| {
-        let tale = in_phase(&lives.good, "Processing");
-        let last = tale.commits.len() - 1;
-        at_once(tale.tamper(last, |request| {
-            request["status"]["remediationProcessingRef"]["uid"] = json!("never");
-        }))
-    }),
     (
         Promise::S23,
         "a completed step is completed no more",
@@ -464,22 +471,12 @@ pub(crate) const MORE: &[Another] = &[
     (
         Promise::L2,
         "status names a success that never was",
-        |lives| {
-            let mut tale = Tale::of(&lives.good);
-            let end = tale.ours(REQUEST, phase("Completed"));
-            tale = tale.cut_after(end);
-            tale.commits.retain(|commit| commit.kind != NOTIF);
-            in_the_end(tale, MINUTE)
-        },
+        |lives| in_the_end(named_by_hand(&lives.good, "Completed"), MINUTE),
     ),
     (
         Promise::L4,
         "status names an escalation that never was",
-        |lives| {
-            let mut tale = in_phase(&lives.failed, "Failed");
-            tale.commits.retain(|commit| commit.kind != NOTIF);
-            in_the_end(tale, MINUTE)
-        },
+        |lives| in_the_end(named_by_hand(&lives.failed, "Failed"), MINUTE),
     ),
     (Promise::L2, "a success is told nobody", |lives| {
         let mut tale = Tale::of(&lives.good);

@@ -202,7 +202,13 @@ impl<'a> Status<'a> {
         workflow.into_iter().chain(steps)
     }
 
-    /// Whether this UID is that of a child that status names.
+    /// The UIDs of the notifications that status names.
+    pub(super) fn notifications(self) -> impl Iterator<Item = &'a str> {
+        let references = list(self.0, &["notificationRefs"]).iter();
+        references.filter_map(|reference| text(reference, &["uid"]))
+    }
+
+    /// Whether this UID is that of a child that status names, notifications aside.
     pub(super) fn names(self, uid: &str) -> bool {
         let stages = ["remediationProcessingRef", "aiAnalysisRef"];
         stages

@@ -142,10 +142,13 @@ impl StatusWrite<'_> {
             .iter()
             .filter_map(|field| self.after.reference(field));
         let executions = self.after.executions().map(|(_, uid)| uid);
-        for uid in stages.chain(executions) {
-            if !self.before.names(uid) {
-                self.check_ours(uid, found);
-            }
+        let children = stages
+            .chain(executions)
+            .filter(|uid| !self.before.names(uid));
+        let known: Vec<&str> = self.before.notifications().collect();
+        let notifications = self.after.notifications();
+        for uid in children.chain(notifications.filter(|uid| !known.contains(uid))) {
+            self.check_ours(uid, found);
         }
     }
 
