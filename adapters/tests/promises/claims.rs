@@ -67,6 +67,27 @@ pub(crate) const CLAIMS: &[Another] = &[
     }),
     (
         Promise::S24,
+        "success is told before there is a workflow",
+        |lives| {
+            let tale = Tale::of(&lives.good);
+            let success = tale.image(tale.creation(NOTIF));
+            at_once(in_phase(&lives.good, "Analyzing").we_create(NOW, NOTIF, success))
+        },
+    ),
+    (
+        Promise::S24,
+        "success is told by a workflow that never completed and whose name a hand took away",
+        |lives| {
+            let tale = Tale::of(&lives.good);
+            let success = tale.image(tale.creation(NOTIF));
+            let tale = in_phase(&lives.good, "WorkflowPlanning").user_changes(|request| {
+                remove(&mut request["status"], "workflowExecutionRef");
+            });
+            at_once(tale.we_create(NOW, NOTIF, success))
+        },
+    ),
+    (
+        Promise::S24,
         "an execution that is there counts as deleted",
         |lives| at_once(fails_for(&lives.good, "Executing", "ChildDeleted")),
     ),

@@ -278,11 +278,15 @@ pub(crate) const MORE: &[Another] = &[
         at_once(tale.we_create(NOW, NOTIF, success))
     }),
     (Promise::S12, "success is told after a failure", |lives| {
-        let tale = Tale::of(&lives.timed_out);
-        let ended = tale.ours(REQUEST, phase("Failed"));
-        let mut success = renamed(tale.image(tale.creation(NOTIF)), "web-success");
-        success["spec"]["type"] = json!("success");
-        let tale = tale.cut_after(ended);
+        let (tale, failed) = (Tale::of(&lives.good), Tale::of(&lives.failed));
+        let success = tale.image(tale.creation(NOTIF));
+        let mut escalation = failed.image(failed.creation(NOTIF));
+        escalation["metadata"]["labels"] = success["metadata"]["labels"].clone();
+        escalation["spec"]["metadata"]["failure_reason"] = json!("Invalid");
+        escalation["spec"]["metadata"]["failure_category"] = json!("C");
+        let completed = tale.says(WFE, "Completed");
+        let tale = tale.cut_after(completed).we_write(NOW, fails);
+        let tale = tale.we_create(NOW, NOTIF, escalation);
         at_once(tale.we_create(NOW, NOTIF, success))
     }),
     (

@@ -178,7 +178,7 @@ impl Creation<'_> {
                 if !self.request.escalations.is_empty() && !self.was_under_way() {
                     found.breaks(Promise::S12, "success is told after an escalation");
                 }
-                if let Some(why) = unsuccessful(status, self.children) {
+                if let Some(why) = unsuccessful(status, self.request, self.children) {
                     found.breaks(Promise::S24, format!("success is told, and {why}"));
                 }
             }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use jiff::Timestamp;
-use remediation_core::kind::REQUEST_PLURAL;
+use remediation_core::kind::{ChildKind, REQUEST_PLURAL};
 use serde_json::Value;
 
 use super::allowance::Allowance;
@@ -231,7 +231,7 @@ impl StatusWrite<'_> {
     fn check_outcome(&self, found: &mut Findings<'_>) {
         let (before, after) = (self.before, self.after);
         if after.phase() == "Completed" && before.phase() != "Completed" {
-            if let Some(why) = unsuccessful(after, self.children) {
+            if let Some(why) = unsuccessful(after, self.request, self.children) {
                 found.breaks(Promise::S24, format!("it was completed, and {why}"));
             }
             if !self.request.escalations.is_empty() && !self.request.edited {
@@ -289,32 +289,25 @@ impl StatusWrite<'_> {
 /// Why a request cannot have succeeded: something that it ran did not say so.
 pub(super) fn unsuccessful(
     status: Status<'_>,
+    request: &Request,
     children: &BTreeMap<String, Child>,
 ) -> Option<String> {
-    let workflow = status.reference("workflowExecutionRef");
-    match workflow.and_then(|uid| children.get(uid)) {
-        Some(child) if child.succeeded.is_none() => {
-            return Some(format!(
-                "{} never said Completed: it says `{}`",
-                child.object,
-                child.phase()
-            ));
-        }
-        _ => {}
+    // Where a hand took its name away, what completed may have been any of the request's.
+    let completed = || {
+        let mut all = request.children.iter().filter_map(|uid| children.get(uid));
+        all.any(|child| child.kind == ChildKind::WorkflowExecution && child.succeeded.is_some())
+    };
+    let names_workflow = status.reference("workflowExecutionRef").is_some();
+    if !names_workflow && (request.unnamed.is_empty() || !completed()) {
+        return Some("status names no workflow that said Completed".to_owned());
     }
-    let unsaid = list(status.0, &["kubernetesExecutionRefs"])
-        .iter()
-        .find_map(|step| {
-            let child = children.get(step["uid"].as_str()?)?;
-            child.succeeded.is_none().then_some(child)
-        });
-    unsaid.map(|child| {
-        format!(
-            "{} never said Completed: it says `{}`",
-            child.object,
-            child.phase()
-        )
-    })
+    let mut named = status.executions().filter_map(|(_, uid)| children.get(uid));
+    let unsaid = named.find(|child| child.succeeded.is_none())?;
+    Some(format!(
+        "{} never said Completed: it says `{}`",
+        unsaid.object,
+        unsaid.phase()
+    ))
 }
 
 /// The bytes of a value as JSON, without making them.
