@@ -48,6 +48,25 @@ fn tampered(
     )
 }
 
+/// A failed request whose escalation could not be created until it had ended; the write that names it does this as well.
+fn told_late(lives: &Lives, does: fn(&mut Value)) -> Broken {
+    let tale = in_phase(&lives.failed, "Failed");
+    let last = tale.commits.len() - 1;
+    let told = tale.image(last)["status"].clone();
+    let owing = tale.tamper(last, |request| {
+        let status = &mut request["status"];
+        remove(status, "notificationRefs");
+        let conditions = status["conditions"].as_array_mut().unwrap();
+        for condition in conditions.iter_mut().filter(|c| c["type"] == "Escalated") {
+            condition["status"] = json!("False");
+        }
+    });
+    at_once(owing.we_write(NOW, |status| {
+        *status = told;
+        does(status);
+    }))
+}
+
 /// A life whose notification was never created, and that a hand named before the end.
 fn named_by_hand(life: &Recorded, word: &'static str) -> Tale {
     let mut tale = in_phase(life, word);
@@ -454,6 +473,26 @@ pub(crate) const MORE: &[Another] = &[
             status["history"].as_array_mut().unwrap().remove(0);
         }))
     }),
+    (
+        Promise::S35,
+        "history is lost as people are told after the end",
+        |lives| told_late(lives, |status| remove(status, "history")),
+    ),
+    (
+        Promise::S35,
+        "history goes on as people are told after the end",
+        |lives| {
+            told_late(lives, |status| {
+                let last = status["history"][0].clone();
+                status["history"].as_array_mut().unwrap().push(last);
+            })
+        },
+    ),
+    (
+        Promise::S1,
+        "an execution is forgotten as people are told after the end",
+        |lives| told_late(lives, |status| remove(status, "workflowExecutionRef")),
+    ),
     (Promise::L1, "a timeout is recorded late", |lives| {
         let tale = Tale::of(&lives.timed_out);
         let failing = tale.ours(REQUEST, |o| o["status"]["failurePhase"].is_string());

@@ -22,6 +22,8 @@ const EDGES: [(&str, &str); 11] = [
     ("Executing", "Failed"),
 ];
 
+const LOST: &str = "an entry of status.history was changed or lost";
+
 pub(super) fn check(write: &StatusWrite<'_>, found: &mut Findings<'_>) {
     let (before, after) = (write.before, write.after);
     if before.has_ended() {
@@ -30,10 +32,7 @@ pub(super) fn check(write: &StatusWrite<'_>, found: &mut Findings<'_>) {
     check_taken_away(write, found);
     check_failure(write, found);
     let Some(entries) = new_entries(before, after) else {
-        return found.breaks(
-            Promise::S35,
-            "an entry of status.history was changed or lost",
-        );
+        return found.breaks(Promise::S35, LOST);
     };
     let (from, to) = (before.phase(), after.phase());
     let visible = |phase: &str| phase != "Pending" && phase != "Initializing";
@@ -127,6 +126,11 @@ fn check_reference(after: Status<'_>, found: &mut Findings<'_>) {
 }
 
 fn check_end(before: Status<'_>, after: Status<'_>, found: &mut Findings<'_>) {
+    match new_entries(before, after) {
+        Some([]) => {}
+        Some(_) => found.breaks(Promise::S35, "status.history goes on after the end"),
+        None => found.breaks(Promise::S35, LOST),
+    }
     let mut changed = false;
     for field in ["phase", "reason", "completionTime"] {
         if before.text(field) != after.text(field) {

@@ -70,12 +70,12 @@ impl StatusWrite<'_> {
                 "status was written although the request is being deleted",
             );
         }
+        self.check_names(found);
         if self.before.has_ended() {
             return;
         }
         times::check(self, found);
         failure::check(self, found);
-        self.check_names(found);
         self.check_progress(found);
         self.check_outcome(found);
         let policy = self.before.0.get("effectivePolicy");
