@@ -453,6 +453,15 @@ pub(crate) const MORE: &[Another] = &[
             object["spec"]["body"] = json!("x".repeat(9_000));
         }))
     }),
+    (
+        Promise::S29,
+        "a status of one step grows too large under way",
+        |lives| {
+            at_once(in_phase(&lives.good, "Executing").we_write(NOW, |status| {
+                status["message"] = json!("x".repeat(4096));
+            }))
+        },
+    ),
     (Promise::S34, "a suspended request moves on", |lives| {
         let tale = in_phase(&lives.good, "Analyzing");
         let last = tale.commits.len() - 1;

@@ -8,9 +8,9 @@ use remediation_core::time::Time;
 use serde_json::Value;
 
 use super::allowance::Allowance;
-use super::read::{self, Status, at, list, text};
+use super::read::{self, Status, at, list, size, text};
 use super::state::{Child, Request};
-use super::status_write::{size, unsuccessful};
+use super::status_write::unsuccessful;
 use super::{Findings, Promise};
 
 /// The largest notification spec, in bytes of JSON; its body.

@@ -83,6 +83,24 @@ pub(super) fn label(object: &Value) -> Option<&str> {
     text(object, &["metadata", "labels", REQUEST_UID_LABEL])
 }
 
+/// The bytes of a value as JSON, without making them.
+pub(super) fn size(value: &Value) -> usize {
+    struct Count(usize);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    // A value in memory is always JSON, and counting cannot fail.
+    let _ = serde_json::to_writer(&mut count, value);
+    count.0
+}
+
 /// The status of a request.
 #[derive(Clone, Copy)]
 pub(super) struct Status<'a>(pub(super) &'a Value);

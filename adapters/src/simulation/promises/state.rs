@@ -8,7 +8,7 @@ use remediation_core::kind::ChildKind;
 use remediation_core::time::Time;
 use serde_json::Value;
 
-use super::read::{self, Status, TIMES, at, is_deleting, is_suspended, list, text};
+use super::read::{self, Status, TIMES, at, is_deleting, is_suspended, list, size, text};
 
 /// A request, by its UID.
 #[derive(Debug)]
@@ -50,6 +50,8 @@ pub(super) struct Request {
     pub(super) edited: bool,
     /// When etcd was restored to a state that it is of.
     pub(super) restored: Option<Timestamp>,
+    /// Whether its name is long, or a hand made its status much larger.
+    pub(super) wordy: bool,
     pub(super) budget: Budget,
 }
 
@@ -108,6 +110,7 @@ impl Request {
             set_by_hand: BTreeSet::new(),
             edited: false,
             restored: None,
+            wordy: read::shown(image).len() > WORDY,
             budget: Budget {
                 faults_before: faults,
                 ..Budget::default()
@@ -185,6 +188,7 @@ impl Request {
                 "completionTime",
             ];
             self.edited |= why.iter().any(|field| old.text(field) != new.text(field));
+            self.wordy |= size(new.0) > size(old.0) + WORDY;
         }
         if is_suspended(before) != is_suspended(after) {
             self.budget.extra += 2;
@@ -219,10 +223,14 @@ pub(super) struct Child {
     pub(super) recommended_nothing: bool,
     /// Whether it ever published a plan.
     pub(super) planned: bool,
+    /// Whether it ever said at length what status repeats.
+    pub(super) wordy: bool,
     /// What it said each time that it said something that leads on: the newest few.
     pub(super) results: Vec<Arc<Value>>,
 }
 
+/// A text of more bytes than this may make a status larger than is usual.
+const WORDY: usize = 128;
 /// Of a child that says more and more, so many results are kept.
 const MOST_RESULTS: usize = 16;
 
@@ -251,6 +259,7 @@ impl Child {
             rejected: false,
             recommended_nothing: false,
             planned: false,
+            wordy: false,
             results: Vec::new(),
         };
         child.learn(image, now);
@@ -307,6 +316,15 @@ impl Child {
             self.failed.get_or_insert(now);
         }
         self.learn_trouble(image, phase, leads);
+        let repeated = [
+            &["phase"][..],
+            &["reason"],
+            &["message"],
+            &["approval", "decidedBy"],
+        ];
+        let status = image.get("status").unwrap_or(&Value::Null);
+        let mut repeated = repeated.iter().filter_map(|path| text(status, path));
+        self.wordy |= repeated.any(|text| text.len() > WORDY);
     }
 
     /// Notes what a failure of the remediation may be about.

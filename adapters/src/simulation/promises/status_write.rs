@@ -9,14 +9,14 @@ use remediation_core::kind::{ChildKind, REQUEST_PLURAL};
 use serde_json::Value;
 
 use super::allowance::Allowance;
-use super::read::{self, Status, list};
+use super::read::{self, Status, list, size};
 use super::state::{Child, Request};
 use super::{Findings, Promise, failure, path, times};
 
 /// The largest status, in bytes of JSON.
 const LARGEST_STATUS: usize = 32 * 1024;
-/// The largest of a remediation of one step in which nothing went wrong.
-const LARGEST_ORDINARY_STATUS: usize = 4 * 1024;
+/// The largest of a remediation of one step, unless somebody else wrote long texts.
+const LARGEST_OF_ONE_STEP: usize = 4 * 1024;
 
 /// The conditions of ours.
 const CONDITIONS: [&str; 7] = [
@@ -262,11 +262,12 @@ impl StatusWrite<'_> {
     }
 
     fn check_size(&self, found: &mut Findings<'_>) {
-        let budget = &self.request.budget;
-        let ordinary =
-            budget.extra == 0 && self.after.steps().len() <= 1 && !self.after.has_failed();
-        let most = if ordinary {
-            LARGEST_ORDINARY_STATUS
+        let request = self.request;
+        let mut children = request.children.iter();
+        let wordy = request.wordy
+            || children.any(|uid| self.children.get(uid).is_some_and(|child| child.wordy));
+        let most = if self.after.steps().len() <= 1 && !wordy {
+            LARGEST_OF_ONE_STEP
         } else {
             LARGEST_STATUS
         };
@@ -308,22 +309,4 @@ pub(super) fn unsuccessful(
         unsaid.object,
         unsaid.phase()
     ))
-}
-
-/// The bytes of a value as JSON, without making them.
-pub(super) fn size(value: &Value) -> usize {
-    struct Count(usize);
-    impl std::io::Write for Count {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0 += bytes.len();
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut count = Count(0);
-    // A value in memory is always JSON, and counting cannot fail.
-    let _ = serde_json::to_writer(&mut count, value);
-    count.0
 }
