@@ -9,6 +9,7 @@ mod canaries;
 mod claims;
 #[path = "../committed/mod.rs"]
 mod committed;
+mod ends;
 mod good;
 mod more;
 mod page;

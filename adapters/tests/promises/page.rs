@@ -45,7 +45,7 @@ What it bears with, and no more:
   each change of a workflow's progress one.
 
 Each promise that a history can show has a canary: a history that breaks that promise, and is reported as that and as
-nothing else (`adapters/tests/promises/broken.rs`); the other ways to break it are in `more.rs` and `claims.rs` beside it, 99 histories in
+nothing else (`adapters/tests/promises/broken.rs`); the other ways to break it are in `more.rs`, `claims.rs` and `ends.rs` beside it, 99 histories in
 all. Lives of the real operator that succeed, fail, time out, are suspended, deleted and edited by hand break none
 (`good.rs`).
 
