@@ -86,8 +86,9 @@ The head of a column says how much of the layer the ordinary test run takes. Cam
 [reliability.md](../reliability.md). What the simulation's runs reached, phase by phase, is on a page of its own:
 [reached.md](reached.md). No mark is set by hand (`adapters/tests/promises/page.rs`):
 
-* A promise is marked for a layer whose code reports a text that begins with its number (`S19: not at rest`). In the
-  enumeration, which compares whole decisions, it is the mistakes made on purpose that name the promise they break.
+* A promise is marked for a layer whose code reports a text that begins with its number (`S19: not at rest`); what is there only
+  to test that code does not count. In the enumeration, which compares whole decisions, it is the mistakes made on purpose that
+  name the promise they break.
 * Simulation, every fault and real are judged by the checker above, whose every promise has a canary. They are marked for all that a
   history can show, but for what does not happen there:
 UNMET* A check of a part is marked too: a single decision shows no more of S9 than that the deadline was kept in it.
@@ -97,6 +98,7 @@ UNMET* A check of a part is marked too: a single decision shows no more of S9 th
 const ENUMERATION: Layer = Layer {
     head: "enumeration: 6.7 million inputs",
     code: &["core/tests/enumeration"],
+    others: &[],
     history: false,
     unmet: &[],
 };
@@ -107,11 +109,16 @@ struct Layer {
     head: &'static str,
     /// Where its checks are.
     code: &'static [&'static str],
+    /// What in there another layer calls, and this one does not.
+    others: &'static [&'static str],
     /// Whether the checker of the promises judges it.
     history: bool,
     /// What happens in none of its runs, and the promises that are about it.
     unmet: &'static [(Promise, &'static str)],
 }
+
+/// Compares a run with faults with one without; of the runs of seeds none is compared.
+const POINTS: &str = "adapters/src/simulation/run/points.rs";
 
 const LAYERS: [Layer; 6] = [
     ENUMERATION,
@@ -134,12 +141,14 @@ const LAYERS: [Layer; 6] = [
             "adapters/tests/simulation/seeds.rs",
             "tests/system/edge_cases",
         ],
+        others: &[POINTS],
         history: true,
         unmet: &[],
     },
     Layer {
         head: "every fault: 4,908 runs",
-        code: &["adapters/tests/simulation/every_fault.rs"],
+        code: &[POINTS, "adapters/tests/simulation/every_fault.rs"],
+        others: &[],
         history: true,
         unmet: &[
             (Promise::S11, "no child ends as a deadline passes"),
@@ -148,6 +157,7 @@ const LAYERS: [Layer; 6] = [
             (Promise::S27, "no other settings"),
             (Promise::S29, "no large texts"),
             (Promise::S34, "no suspension"),
+            (Promise::L5, "no crash lasts until a request has expired"),
             (Promise::L6, "nobody deletes a request"),
             (Promise::L12, "nobody deletes an execution"),
             (Promise::L14, "no child that comes too late"),
@@ -156,6 +166,7 @@ const LAYERS: [Layer; 6] = [
     Layer {
         head: "real: 68 scenarios, 192 lives",
         code: &["tests/system", "tests/crashes"],
+        others: &[],
         history: true,
         unmet: &[(Promise::S27, "no other settings")],
     },
@@ -173,7 +184,9 @@ impl Layer {
                 && matches!(entry.shown, Shown::ByHistory(_))
                 && self.unmet.iter().all(|(unmet, _)| *unmet != entry.promise)
         });
-        let named = self.code.iter().flat_map(|path| named(&workspace(path)));
+        let others: Vec<PathBuf> = self.others.iter().map(|path| workspace(path)).collect();
+        let code = self.code.iter();
+        let named = code.flat_map(|path| named(&workspace(path), &others));
         history.map(|entry| entry.promise).chain(named).collect()
     }
 }
@@ -193,14 +206,63 @@ fn sources(path: &Path) -> Vec<String> {
         .collect()
 }
 
+/// The lines of the code here, but for these files, for comments, and for what is there only to test that code.
+fn code(path: &Path, but_for: &[PathBuf]) -> Vec<String> {
+    if but_for.iter().any(|other| other == path) {
+        return Vec::new();
+    }
+    if path.is_file() {
+        let source = std::fs::read_to_string(path).unwrap();
+        return untested(&source).0.into_iter().map(str::to_owned).collect();
+    }
+    let files = std::fs::read_dir(path).unwrap();
+    let files: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
+    let tests: BTreeSet<String> = files
+        .iter()
+        .filter(|file| file.is_file())
+        .flat_map(|file| {
+            let source = std::fs::read_to_string(file).unwrap();
+            let modules = untested(&source).1.into_iter();
+            modules.map(str::to_owned).collect::<Vec<_>>()
+        })
+        .collect();
+    let is_test = |file: &Path| {
+        file.file_stem()
+            .is_some_and(|name| tests.contains(name.to_str().unwrap()))
+    };
+    let files = files.iter().filter(|file| !is_test(file));
+    files.flat_map(|file| code(file, but_for)).collect()
+}
+
+/// The lines of a source file that are neither comments nor behind `#[cfg(test)]`, and the files that are behind it.
+fn untested(source: &str) -> (Vec<&str>, Vec<&str>) {
+    let (mut code, mut tests) = (Vec::new(), Vec::new());
+    let mut lines = source.lines();
+    while let Some(line) = lines.next() {
+        let word = line.trim_start();
+        if word != "#[cfg(test)]" {
+            code.extend((!word.starts_with("//")).then_some(line));
+            continue;
+        }
+        // As rustfmt writes it, an item ends where it began to the right.
+        let indent = line.len() - word.len();
+        for line in lines.by_ref() {
+            let module = line.trim_start().strip_prefix("mod ");
+            tests.extend(module.and_then(|name| name.strip_suffix(';')));
+            let outermost = line.len() - line.trim_start().len() == indent;
+            if outermost && line.ends_with(['}', ';']) {
+                break;
+            }
+        }
+    }
+    (code, tests)
+}
+
 /// The promises that the code here reports: with whose numbers a text begins, `"S26/S13: its spec"`, or that stand
 /// alone as a violation's, `promise: "S22"` or `Promise::S22`.
-fn named(path: &Path) -> BTreeSet<Promise> {
-    let all = sources(path);
-    let lines = all.iter().flat_map(|source| source.lines());
-    let code = lines.filter(|line| !line.trim_start().starts_with("//"));
+fn named(path: &Path, but_for: &[PathBuf]) -> BTreeSet<Promise> {
     let mut found = BTreeSet::new();
-    for line in code {
+    for line in code(path, but_for) {
         let violations = line
             .split("Promise::")
             .skip(1)
@@ -307,9 +369,27 @@ fn every_promise_stands_once_and_in_order_and_is_checked_by_a_layer_or_a_test_th
 fn what_a_layer_checks_is_read_from_its_code() {
     let folder = std::env::temp_dir().join(format!("promises-{}", std::process::id()));
     std::fs::create_dir_all(folder.join("deeper")).unwrap();
+    std::fs::create_dir_all(folder.join("tests")).unwrap();
     let code = "// \"S1: a comment\"\nfound.push(\"S26/S13: its spec\");\nnoticed(&world, \"S5:\");\nprintln!(\"S99: none\");";
-    std::fs::write(folder.join("deeper/check.rs"), code).unwrap();
-    let found = named(&folder);
+    let tested = "#[cfg(test)]\nmod tests {\n    const A: Promise = Promise::S2;\n}\nconst B: Promise = Promise::S3;";
+    let files = [
+        ("deeper/check.rs", code),
+        ("tested.rs", tested),
+        (
+            "mod.rs",
+            "#[cfg(test)]\nmod tests;\n#[cfg(test)]\nmod more_tests;",
+        ),
+        ("tests/first.rs", "Promise::S4"),
+        ("more_tests.rs", "Promise::S6"),
+        ("another.rs", "Promise::S7"),
+    ];
+    for (name, code) in files {
+        std::fs::write(folder.join(name), code).unwrap();
+    }
+    let found = named(&folder, &[folder.join("another.rs")]);
     std::fs::remove_dir_all(&folder).unwrap();
-    assert_eq!(found, BTreeSet::from([Promise::S13, Promise::S26]));
+    assert_eq!(
+        found,
+        BTreeSet::from([Promise::S3, Promise::S13, Promise::S26])
+    );
 }
