@@ -14,7 +14,6 @@ fn event(verb: &str, agent: &str, second: u32, response: &Value) -> Value {
         "verb": verb, "requestURI": "/apis", "userAgent": agent, "user": { "username": "somebody" },
         "objectRef": { "apiGroup": "aianalysis.kubernaut.ai", "resource": "aianalyses", "namespace": "shop", "name": "web-aianalysis" },
         "responseStatus": { "code": 200 }, "responseObject": response,
-        "requestReceivedTimestamp": format!("2026-03-01T12:00:{second:02}.000000Z"),
         "requestReceivedTimestamp": format!("2026-03-01T12:00:{second:02}.400000Z"),
         "stageTimestamp": format!("2026-03-01T12:00:{second:02}.500000Z"),
     })
@@ -64,6 +63,46 @@ fn writes_come_in_the_order_in_which_they_were_committed() {
         ]
     );
     assert!(read[0].actor.is_ours() && !read[1].actor.is_ours());
+}
+
+#[test]
+fn a_deletion_comes_before_what_was_asked_for_after_it_and_answered_first() {
+    let of = |name: &str, version: u32| {
+        let mut object = analysis(version, "");
+        object["metadata"]["name"] = json!(name);
+        object["metadata"]["uid"] = json!(name);
+        object
+    };
+    let gone = json!({ "kind": "Status", "status": "Success", "details": { "uid": "a" } });
+    let mut deleted = event("delete", "curl", 5, &gone);
+    deleted["requestReceivedTimestamp"] = json!("2026-03-01T12:00:02.000000Z");
+    let text = log(&[
+        event("create", "curl", 1, &analysis(10, "")),
+        event("create", "curl", 3, &of("another", 11)),
+        deleted,
+    ]);
+    let verbs: Vec<Verb> = read(&text)
+        .unwrap()
+        .commits
+        .iter()
+        .map(|c| c.verb)
+        .collect();
+    assert_eq!(verbs, [Verb::Create, Verb::Delete, Verb::Create]);
+    // Its own object was written before it.
+    let mut deleted = event("delete", "curl", 5, &gone);
+    deleted["requestReceivedTimestamp"] = json!("2026-03-01T12:00:02.000000Z");
+    let text = log(&[
+        event("create", "curl", 1, &analysis(10, "")),
+        event("patch", "curl", 3, &analysis(12, "Ready")),
+        deleted,
+    ]);
+    let verbs: Vec<Verb> = read(&text)
+        .unwrap()
+        .commits
+        .iter()
+        .map(|c| c.verb)
+        .collect();
+    assert_eq!(verbs, [Verb::Create, Verb::Update, Verb::Delete]);
 }
 
 #[test]

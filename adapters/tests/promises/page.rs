@@ -53,7 +53,8 @@ all. Lives of the real operator that succeed, fail, time out, are suspended, del
 
 * What was decided, asked or refused: only what was committed. Reads, waits and refused calls are the other layers'.
 * Whether a write carried a precondition: an unconditional one shows only where it undid something.
-* In an audit log deletions carry no version; each is placed after everything that had been answered by then.
+* In an audit log deletions carry no version; each is placed where it may have been committed first, after all that had been
+  answered when it was asked for.
 * Where a hand changes the fields that say why a request failed, what notifications say of it is not judged; where it changes
   the references to executions, what it wrote counts as named.
 * Whether what a failure of category C says was refused, but for a name that somebody else holds; whether a plan for which a

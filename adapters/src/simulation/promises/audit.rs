@@ -2,7 +2,8 @@
 //!
 //! The policy must log the project's kinds at the level `RequestResponse`. The log holds the requests in the order in which
 //! they were answered; the writes are put into the order in which they were committed, that of their resourceVersions.
-//! A deletion has none, and stands after everything that had been answered by then.
+//! A deletion has none. Whoever watches may act on it before it is answered, so it stands where it may have been committed first:
+//! after all that had been answered when it was asked for, and all that was written to its object.
 //!
 //! A client that dies while it waits leaves a request in the log that failed (504) and may have been committed all the same. Where a later
 //! request builds on the version that this one must have made, the write is put together from what was asked.
@@ -138,7 +139,8 @@ pub fn read(log: &str) -> Result<Log, AuditError> {
             read_event(event, number, &mut writes)?;
         }
         let mut found = None;
-        for write in &mut writes[begin..] {
+        let (earlier, new) = writes.split_at_mut(begin);
+        for write in new {
             if let Effect::Image {
                 version, expected, ..
             } = write.effect
@@ -147,7 +149,11 @@ pub fn read(log: &str) -> Result<Log, AuditError> {
                 versions.insert(version);
                 found = expected.map(|expected| (expected, write.kind, write.object.clone()));
             } else {
-                write.order = versions.last().copied().unwrap_or(0);
+                let before = earlier.iter().filter(|other| {
+                    other.at <= write.earliest
+                        || (other.kind == write.kind && other.object == write.object)
+                });
+                write.order = before.map(|other| other.order).max().unwrap_or(0);
             }
         }
         if let Some((expected, kind, object)) = found
