@@ -137,6 +137,9 @@ pub(crate) const CLAIMS: &[Another] = &[
         "a plan that was never published is invalid",
         |lives| at_once(fails_for(&lives.good, "WorkflowPlanning", "InvalidPlan")),
     ),
+    (Promise::S24, "a plan that can be run is invalid", |lives| {
+        at_once(fails_for(&lives.good, "Executing", "InvalidPlan"))
+    }),
     (
         Promise::S24,
         "nobody else holds the name that is in conflict",

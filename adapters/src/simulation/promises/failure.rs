@@ -37,8 +37,10 @@ pub(super) fn check(write: &StatusWrite<'_>, found: &mut Findings<'_>) {
             "each analysis that status names recommends something",
         ),
         "InvalidPlan" => (
-            any(|child| child.planned),
-            "no workflow that status names has published a plan",
+            // Where a hand took a workflow's name away, the plan that was begun may have been another workflow's.
+            any(|child| child.planned_badly)
+                || (any(|child| child.plan.is_some()) && !write.request.unnamed.is_empty()),
+            "no workflow that status names published a plan that changed or cannot be run",
         ),
         "NameConflict" => (
             holds_our_name(write),

@@ -14,6 +14,7 @@ mod ending;
 mod expectations;
 mod failure;
 mod path;
+mod plan;
 mod read;
 mod restored;
 mod state;

@@ -8,6 +8,7 @@ use remediation_core::kind::ChildKind;
 use remediation_core::time::Time;
 use serde_json::Value;
 
+use super::plan;
 use super::read::{self, Status, TIMES, at, is_deleting, is_suspended, list, size, text};
 
 /// A request, by its UID.
@@ -221,8 +222,10 @@ pub(super) struct Child {
     pub(super) rejected: bool,
     /// Whether an analysis was ever ready without a recommendation that can be read.
     pub(super) recommended_nothing: bool,
-    /// Whether it ever published a plan.
-    pub(super) planned: bool,
+    /// The plan that it published last.
+    pub(super) plan: Option<Value>,
+    /// Whether it ever published one that cannot be run, or another than before.
+    pub(super) planned_badly: bool,
     /// Whether it ever said at length what status repeats.
     pub(super) wordy: bool,
     /// What it said each time that it said something that leads on: the newest few.
@@ -258,7 +261,8 @@ impl Child {
             failed_for: BTreeSet::new(),
             rejected: false,
             recommended_nothing: false,
-            planned: false,
+            plan: None,
+            planned_badly: false,
             wordy: false,
             results: Vec::new(),
         };
@@ -337,7 +341,11 @@ impl Child {
         let decision = text(image, &["status", "approval", "decision"]);
         self.rejected |= is_analysis && (phase == "Rejected" || decision == Some("Rejected"));
         self.recommended_nothing |= is_analysis && leads && !recommends(image);
-        self.planned |= at(image, &["status", "plan"]).is_some_and(|plan| !plan.is_null());
+        if let Some(published) = at(image, &["status", "plan"]).filter(|plan| !plan.is_null()) {
+            let is_another = self.plan.as_ref().is_some_and(|plan| plan != published);
+            self.planned_badly |= is_another || plan::cannot_be_run(published);
+            self.plan = Some(published.clone());
+        }
     }
 
     /// This step of the plan that the orchestrator is to run, as a workflow published it, the newest first.
