@@ -50,7 +50,7 @@ pub(crate) fn judge(
         whole: true,
     });
     for (from, to) in &disturbances.held {
-        promises.held_up(*from, *to);
+        promises.held_up(*from, *to, None);
     }
     let mut faults = disturbances.faults.clone();
     faults.sort();

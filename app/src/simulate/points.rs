@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use remediation_adapters::simulation::run::points::{Point, Reference, references};
 use remediation_adapters::simulation::promises::Promise;
+use remediation_adapters::simulation::run::points::{Point, Reference, references};
 use remediation_adapters::simulation::run::{Options, Stream, Trouble, Violation};
 use serde_json::{Value, json};
 

@@ -86,6 +86,7 @@ impl Record {
         let now = Timestamp::now().max(last.map_or(Timestamp::MIN, |last| last + DUE));
         let undone = self.play(conduct).0.end(&Ending {
             now,
+            skew: SignedDuration::ZERO,
             settled: true,
             refused: Refused::default(),
             collected: true,
