@@ -214,6 +214,7 @@ impl<'a> Cluster<'a> {
                 for_ms,
             } => {
                 let healed = Arc::clone(&self.healed);
+                let witness = Arc::clone(&self.witness);
                 self.tasks.spawn(async move {
                     tokio::time::sleep(millis(at_ms)).await;
                     let Some(life) = faults.life(&agent(replica)) else {
@@ -226,6 +227,7 @@ impl<'a> Cluster<'a> {
                         _ = healed.until(|healed| *healed) => {}
                         () = tokio::time::sleep(millis(for_ms)) => {}
                     }
+                    witness.goes_on();
                     life.stall(false);
                 });
             }

@@ -53,6 +53,8 @@ struct State {
     promises: Option<Promises>,
     broken: Vec<Violation>,
     repeated: Repeated,
+    /// When a process that stood still went on: all that it had asked meanwhile arrives in that moment.
+    went_on: Option<tokio::time::Instant>,
     /// The names of all notifications that were ever created.
     notifications: BTreeSet<String>,
     /// Until when each operator waits for the answers to calls of its work.
@@ -242,7 +244,7 @@ impl Witness {
     }
 
     /// An operator's call is answered with this code, by whomever, or with none: nothing that fails may be asked for again and
-    /// again without a pause. (What a candidate asked while its process stood still reaches the server in one moment.)
+    /// again without a pause.
     pub(super) fn answers(&self, request: &RequestInfo, code: Option<u16>) {
         let RequestInfo { verb, resource, .. } = request;
         if resource == "leases" {
@@ -256,6 +258,9 @@ impl Witness {
         }
         let about = about(request);
         let now = tokio::time::Instant::now();
+        if self.locked().went_on == Some(now) {
+            return;
+        }
         let too_often = self
             .locked()
             .repeated
@@ -264,6 +269,11 @@ impl Witness {
             let story = format!("{verb} {resource} failed, and was asked for {too_often}");
             self.asks_too_much(&about.unwrap_or_default(), story);
         }
+    }
+
+    /// A process that stood still goes on in this moment.
+    pub(super) fn goes_on(&self) {
+        self.locked().went_on = Some(tokio::time::Instant::now());
     }
 
     /// Once in a run is enough.
