@@ -48,6 +48,14 @@ pub(crate) enum Log {
     },
 }
 
+impl Log {
+    fn now(&self) -> u32 {
+        match self {
+            Log::Began { now, .. } | Log::Answered { now, .. } => *now,
+        }
+    }
+}
+
 /// What a pass does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
@@ -181,15 +189,16 @@ impl Passes {
         }
     }
 
-    /// How many rounds a pass of this log may have taken. Each call that was refused may begin its step again, and what is
-    /// read after a conflict is another view.
+    /// How many rounds a pass of this log may have taken. Each call that was refused may begin its step again; what is read
+    /// after a conflict is another view, and so is the same at another time.
     fn most_rounds(&self, log: &Log) -> u32 {
         let writes = [Hand::EditPhase, Hand::EditRefs, Hand::EditEnd];
         let edited = self.config.hands.iter().any(|hand| writes.contains(hand));
         let (mut entered, mut refused, mut views) = (0, 0, 1);
         let mut log = *log;
-        while let Log::Answered { before, out, .. } = log {
+        while let Log::Answered { before, out, now } = log {
             let before = self.node(before);
+            views += u32::from(before.log.now() != now);
             let absent = matches!(before.next, Next::Call(CallC::Read { .. }))
                 && out == Out::Failed(Refusal::NotFound);
             refused += u32::from(matches!(out, Out::Failed(_)) && !absent);
