@@ -12,6 +12,9 @@ use crate::error::{Category, Cause, backoff};
 use crate::text;
 use crate::time::{GoDuration, Time};
 
+/// So many passes in a row may be outrun by other writers before status counts as refused.
+const RACES: u32 = 3;
+
 /// What a call was for; refusals are counted for each errand by itself.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Errand {
@@ -63,6 +66,8 @@ pub struct Memory {
     pub refusals: BTreeMap<Errand, Refusal>,
     /// When status was last written.
     pub last_record: Option<Timestamp>,
+    /// How many passes in a row ended because somebody else wrote status first, each time.
+    pub outrun: u32,
 }
 
 impl Memory {
@@ -95,6 +100,13 @@ impl Memory {
         );
     }
 
+    /// Takes note that somebody else wrote status first whenever a pass tried. Whether that was so often that nobody is racing,
+    /// and the API server says so whatever is written: then it is to be refused, with a backoff.
+    pub fn is_outrun_for_good(&mut self) -> bool {
+        self.outrun = self.outrun.saturating_add(1);
+        self.outrun >= RACES
+    }
+
     /// Takes note that a decision came to rest at `now`, until `wake` at the latest. What was refused and is not waited for is
     /// another story when it is refused again; its pause counts all the same. What was refused for good stays known.
     pub fn rest(&mut self, wake: Option<Timestamp>, now: Timestamp) {
@@ -104,11 +116,17 @@ impl Memory {
             refusal.interrupted |= !awaited;
             awaited || !refusal.is_over(now)
         });
+        if !self.refusals.contains_key(&Errand::Record) {
+            self.outrun = 0;
+        }
     }
 
     /// Takes note that a call succeeded.
     pub fn succeed(&mut self, errand: &Errand) {
         self.refusals.remove(errand);
+        if *errand == Errand::Record {
+            self.outrun = 0;
+        }
     }
 
     /// The API server answers again after an outage: what was waiting for it may be tried at once.

@@ -12,7 +12,7 @@
 //! | a create: the name is taken (409) | the object under it is read; ours is used, another's is a NameConflict |
 //! | the same twice, and twice nothing is found there | remembered as refused for now |
 //! | a create: no answer in time | remembered as refused for now; found under its name, by the watch or by the next try, it counts as created |
-//! | a status write: somebody wrote first (409) | the request is read and decided afresh, [`CONFLICT_TRIES`] times |
+//! | a status write: somebody wrote first (409) | the request is read and decided afresh, [`CONFLICT_TRIES`] times; again in a second, and from the third such pass on with backoff |
 //! | a status write: anything else | tried again with backoff; what rests on it waits |
 //! | a status that the API server stores otherwise | decided afresh from what it stored, [`CONFLICT_TRIES`] times |
 //! | a status write: not there (404) | the request is read: gone ends the pass |
@@ -374,6 +374,10 @@ impl Pass {
                 self.conflicts += 1;
                 if self.conflicts < CONFLICT_TRIES {
                     self.next = Then::ReadRequest;
+                } else if self.state.memory.is_outrun_for_good() {
+                    self.refuse(Errand::Record, cause, &failure.message, None, now);
+                    let refused = self.state.memory.refusal(&Errand::Record);
+                    self.finish(refused.map(|refusal| refusal.next_try));
                 } else {
                     self.finish(Some(in_a_second(now)));
                 }

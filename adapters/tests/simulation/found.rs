@@ -349,6 +349,33 @@ fn a_request_that_comes_back_with_a_restored_etcd_is_looked_at_although_we_had_d
     }
 }
 
+/// The restored workflow executes still, and the success that people are told of late is that of the history which was taken back.
+#[test]
+fn a_success_that_was_told_before_etcd_was_restored_counts_after_it() {
+    let mut plan = life("one step").plan;
+    if let Some(timeouts) = &mut plan.requests[0].spec.timeouts {
+        timeouts.executing = Some("60s".to_owned());
+    }
+    let mut completed = |(nth, saved_ms)| {
+        let crash = Trouble::Crash {
+            stream: Stream::Work,
+            nth,
+            in_flight: InFlight::AppliedLate(30_000),
+            down_ms: 100,
+        };
+        let at_ms = 12_000;
+        plan.troubles = vec![crash, Trouble::Restore { saved_ms, at_ms }];
+        let report = run(&plan, &Options::default());
+        let when = format!("crash in call {nth}, saved after {saved_ms} ms");
+        assert_eq!(report.broken, [], "S24, {when}");
+        let end = &report.ends["r0"];
+        let twice = end.created.get("NotificationRequest") == Some(&2);
+        twice && end.phase == "Completed"
+    };
+    let points = (4..14).flat_map(|nth| (2_000..8_000).step_by(500).map(move |at| (nth, at)));
+    assert!(points.filter(|point| completed(*point)).count() > 0);
+}
+
 #[test]
 fn a_straggler_of_a_suspended_request_stays_until_it_is_resumed() {
     let left = || {

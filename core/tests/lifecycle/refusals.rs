@@ -7,7 +7,7 @@ use remediation_core::time::GoDuration;
 use serde_json::json;
 
 use crate::world::api::{
-    conflicting, creates, creates_a, failure, forbidden, invalid, reads, records, timeout,
+    conflicting, creates, creates_a, failure, forbidden, invalid, reads, reads_a, records, timeout,
     unavailable,
 };
 use crate::world::children::{AIA, NOTIF, RP, WFE, completed_processing};
@@ -215,6 +215,41 @@ fn e_after_three_conflicts_it_comes_back_within_a_second() {
     world.faults.clear();
     world.run_for_secs(1);
     assert_eq!(world.phase(), Phase::Analyzing);
+}
+
+#[test]
+fn e_conflicts_without_an_end_are_tried_with_a_backoff_and_nothing_is_looked_for_meanwhile() {
+    let mut world = World::until(Phase::Executing);
+    world.rests = false;
+    let looks = |call: &Call| reads_a(call, NOTIF);
+    let before = world.calls(records);
+    world.refuse_always(records, conflicting());
+    world.says(WFE, json!({ "phase": "Failed" }));
+    world.run_for_secs(3600);
+    let (tried, looked) = (world.calls(records) - before, world.calls(looks));
+    assert!(
+        (3 * 100..=3 * 125).contains(&tried),
+        "three times each thirty seconds: {tried}"
+    );
+    assert!(looked <= tried / 3, "{looked} looks in {tried} tries");
+    world.faults.clear();
+    world.run_for_secs(40);
+    assert_eq!(world.phase(), Phase::Failed);
+    assert_eq!(world.memory.outrun, 0);
+}
+
+#[test]
+fn e_races_that_are_lost_now_and_then_cost_no_backoff() {
+    let mut world = World::until(Phase::Processing);
+    world.rests = false;
+    for _ in 0..5 {
+        world.fault(records, Reply::Refuse(conflicting()), Some(6));
+        world.edit(|status| status.effective_policy = None);
+        assert_eq!(world.memory.outrun, 1);
+        world.run_for_secs(3);
+        assert!(world.faults.is_empty());
+        assert_eq!(world.memory.outrun, 0);
+    }
 }
 
 #[test]

@@ -287,12 +287,16 @@ impl StatusWrite<'_> {
     }
 }
 
-/// Why a request cannot have succeeded: something that it ran did not say so.
+/// Why a request cannot have succeeded: something that it ran did not say so. Where etcd was restored, what it said may have been
+/// taken back; then a success that people were told of, and that was judged as it was created, stands for it.
 pub(super) fn unsuccessful(
     status: Status<'_>,
     request: &Request,
     children: &BTreeMap<String, Child>,
 ) -> Option<String> {
+    if request.restored.is_some() && !request.successes.is_empty() {
+        return None;
+    }
     // Where a hand took its name away, what completed may have been any of the request's.
     let completed = || {
         let mut all = request.children.iter().filter_map(|uid| children.get(uid));

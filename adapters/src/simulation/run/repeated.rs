@@ -12,10 +12,6 @@ const MOST_AT_ONCE: usize = 6;
 /// A backoff of 5, 10 and 30 s lets four passes try in a minute, three times each where they meet conflicts; as many again for
 /// what ends a backoff.
 const MOST_IN_A_MINUTE: usize = 24;
-/// A status write that meets a conflict is decided afresh each second, three times, and has no backoff; each time what is created
-/// before it (a notification) is there already. Twenty for what else leads to a pass.
-const MOST_CONFLICTS_IN_A_MINUTE: usize = 3 * 60 + 20;
-const CONFLICT: u16 = 409;
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// When each call failed in the last minute, since the last news.
@@ -32,18 +28,6 @@ struct Asked {
     verb: String,
     resource: String,
     name: Option<String>,
-    /// Whether it met what is there already: 409.
-    conflicts: bool,
-}
-
-impl Asked {
-    fn most_in_a_minute(&self) -> usize {
-        if self.conflicts {
-            MOST_CONFLICTS_IN_A_MINUTE
-        } else {
-            MOST_IN_A_MINUTE
-        }
-    }
 }
 
 impl Repeated {
@@ -52,7 +36,6 @@ impl Repeated {
         &mut self,
         request: &RequestInfo,
         about: Option<String>,
-        code: Option<u16>,
         now: Instant,
     ) -> Option<String> {
         let asked = Asked {
@@ -61,9 +44,7 @@ impl Repeated {
             verb: request.verb.clone(),
             resource: request.resource.clone(),
             name: request.name.clone().or_else(|| created_name(request)),
-            conflicts: request.verb != "delete" && code == Some(CONFLICT),
         };
-        let most = asked.most_in_a_minute();
         let times = self.calls.entry(asked).or_default();
         times.push_back(now);
         while times.front().is_some_and(|first| now - *first >= MINUTE) {
@@ -72,7 +53,7 @@ impl Repeated {
         let at_once = times.iter().rev().take_while(|time| **time == now).count();
         if at_once > MOST_AT_ONCE {
             Some(format!("{at_once} times at once"))
-        } else if times.len() > most {
+        } else if times.len() > MOST_IN_A_MINUTE {
             Some(format!("{} times within a minute", times.len()))
         } else {
             None
@@ -118,31 +99,23 @@ mod tests {
         }
     }
 
-    /// How often a call may fail like this in this rhythm.
-    fn borne(repeated: &mut Repeated, code: u16, began: Instant, pause: Duration) -> usize {
+    /// How often a call may fail in this rhythm.
+    fn borne(repeated: &mut Repeated, began: Instant, pause: Duration) -> usize {
         let fails = |nth: &u32| {
             let (call, about) = (call("patch", "r0"), Some("r0".to_owned()));
-            let now = began + pause * *nth;
-            repeated.failed(&call, about, Some(code), now).is_none()
+            repeated
+                .failed(&call, about, began + pause * *nth)
+                .is_none()
         };
         (0_u32..1_000).take_while(fails).count()
     }
 
     #[test]
     fn a_call_that_fails_is_not_repeated_without_a_pause_that_grows() {
-        for (code, pause, most) in [
-            (500, 0, 6),
-            (500, 1, 24),
-            (500, 2_000, 24),
-            (500, 3_000, 1_000),
-            (CONFLICT, 0, 6),
-            (CONFLICT, 1, 200),
-            (CONFLICT, 250, 200),
-            (CONFLICT, 400, 1_000),
-        ] {
+        for (pause, most) in [(0, 6), (1, 24), (2_000, 24), (3_000, 1_000)] {
             let pause = Duration::from_millis(pause);
-            let borne = borne(&mut Repeated::default(), code, Instant::now(), pause);
-            assert_eq!(borne, most, "{code} each {pause:?}");
+            let borne = borne(&mut Repeated::default(), Instant::now(), pause);
+            assert_eq!(borne, most, "each {pause:?}");
         }
     }
 
@@ -150,19 +123,18 @@ mod tests {
     fn only_the_same_call_without_news_counts_as_repeated() {
         let now = Instant::now();
         let mut repeated = Repeated::default();
-        assert_eq!(borne(&mut repeated, 500, now, Duration::ZERO), 6);
-        let fails = |repeated: &mut Repeated, verb: &str, code| {
+        assert_eq!(borne(&mut repeated, now, Duration::ZERO), 6);
+        let fails = |repeated: &mut Repeated, verb: &str| {
             let about = Some("r0".to_owned());
-            let failed = repeated.failed(&call(verb, "r0"), about, code, now);
-            failed.is_some()
+            repeated.failed(&call(verb, "r0"), about, now).is_some()
         };
-        assert!(!fails(&mut repeated, "get", None));
+        assert!(!fails(&mut repeated, "get"));
         repeated.news_of("r1");
         repeated.lists("another");
-        assert!(fails(&mut repeated, "patch", None));
+        assert!(fails(&mut repeated, "patch"));
         repeated.news_of("r0");
-        assert!(!fails(&mut repeated, "patch", None));
+        assert!(!fails(&mut repeated, "patch"));
         repeated.lists("one");
-        assert_eq!(borne(&mut repeated, 500, now, Duration::ZERO), 6);
+        assert_eq!(borne(&mut repeated, now, Duration::ZERO), 6);
     }
 }

@@ -55,8 +55,10 @@ struct State {
     repeated: Repeated,
     /// When a process that stood still went on: all that it had asked meanwhile arrives in that moment.
     went_on: Option<tokio::time::Instant>,
-    /// The names of all notifications that were ever created.
+    /// The names of all notifications that were ever created, as far as etcd knows.
     notifications: BTreeSet<String>,
+    /// When etcd was last restored.
+    restored: Option<jiff::Timestamp>,
     /// Until when each operator waits for the answers to calls of its work.
     hanging: BTreeMap<String, Vec<jiff::Timestamp>>,
 }
@@ -230,6 +232,7 @@ impl Witness {
             .filter(|(kind, _)| *kind == Kind::Child(ChildKind::NotificationRequest))
             .map(|(_, object)| text(object, "name").to_owned())
             .collect();
+        state.restored = Some(now);
         if let Some(promises) = &mut state.promises {
             promises.restored(now, stored);
         }
@@ -261,10 +264,7 @@ impl Witness {
         if self.locked().went_on == Some(now) {
             return;
         }
-        let too_often = self
-            .locked()
-            .repeated
-            .failed(request, about.clone(), code, now);
+        let too_often = self.locked().repeated.failed(request, about.clone(), now);
         if let Some(too_often) = too_often {
             let story = format!("{verb} {resource} failed, and was asked for {too_often}");
             self.asks_too_much(&about.unwrap_or_default(), story);
@@ -367,7 +367,9 @@ impl State {
         }
         let ended = |object: &Value| object["status"]["completionTime"].is_string();
         let ends = ended(after) && !commit.before.as_deref().is_some_and(ended);
-        if *commit.plural != *REQUEST_PLURAL || !ends {
+        // What was asked for before etcd was restored may land after it, and rests on what was taken back.
+        let rests_on_the_past = self.restored.is_some_and(|at| commit.received < at);
+        if *commit.plural != *REQUEST_PLURAL || !ends || rests_on_the_past {
             return;
         }
         let status = &after["status"];

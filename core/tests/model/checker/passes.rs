@@ -332,17 +332,20 @@ impl Passes {
     pub(crate) fn memory_texts(&self) -> Vec<String> {
         let text = |memory: &Memory| {
             let refusals: Vec<(&Errand, &Remembered)> = memory.refusals.iter().collect();
-            serde_json::to_string(&(refusals, memory.last_record)).expect("plain data")
+            let rest = (memory.last_record, memory.outrun);
+            serde_json::to_string(&(refusals, rest)).expect("plain data")
         };
         self.memories.all().iter().map(|(_, m)| text(m)).collect()
     }
 
     pub(crate) fn read_memory(&self, text: &str) -> Result<(), serde_json::Error> {
-        let (refusals, last_record): (Vec<(Errand, Remembered)>, Option<Timestamp>) =
+        type Rest = (Option<Timestamp>, u32);
+        let (refusals, (last_record, outrun)): (Vec<(Errand, Remembered)>, Rest) =
             serde_json::from_str(text)?;
         self.memory_id(Memory {
             refusals: refusals.into_iter().collect(),
             last_record,
+            outrun,
         });
         Ok(())
     }
