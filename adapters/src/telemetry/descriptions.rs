@@ -71,7 +71,7 @@ pub const METRICS: &[Description] = &[
         STATUS_FAILURE,
         "counter",
         &[],
-        "Status updates that failed otherwise; retried with backoff.",
+        "Status updates that failed otherwise, or that the API server did not keep; retried with backoff.",
     ),
     row(
         RECONCILE_DURATION,

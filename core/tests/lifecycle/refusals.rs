@@ -1,6 +1,7 @@
 //! Answers that are not success: each category has one consequence, every retry its wait, and every trouble a word.
 
-use remediation_core::error::ApiFailure;
+use remediation_core::error::{ApiFailure, Cause};
+use remediation_core::memory::{Errand, Memory};
 use remediation_core::pass::{Call, Step};
 use remediation_core::phase::Phase;
 use remediation_core::time::GoDuration;
@@ -250,6 +251,20 @@ fn e_races_that_are_lost_now_and_then_cost_no_backoff() {
         assert!(world.faults.is_empty());
         assert_eq!(world.memory.outrun, 0);
     }
+}
+
+#[test]
+fn e_a_race_that_nobody_runs_any_more_is_forgotten_and_one_that_was_given_up_is_not() {
+    let (mut memory, now) = (Memory::default(), jiff::Timestamp::UNIX_EPOCH);
+    assert!(!memory.is_outrun_for_good() && !memory.is_outrun_for_good());
+    let mut forgotten = memory.clone();
+    forgotten.rest(None, now);
+    assert_eq!(forgotten.outrun, 0);
+    assert!(memory.is_outrun_for_good());
+    memory.refuse(Errand::Record, Cause::Conflict, "", None, "u-1", now);
+    let next_try = memory.refusal(&Errand::Record).map(|r| r.next_try);
+    memory.rest(next_try, now);
+    assert!(memory.is_outrun_for_good());
 }
 
 #[test]
