@@ -11,6 +11,17 @@ use crate::world::api::{
 use crate::world::children::{NOTIF, RP, WFE};
 use crate::world::{Crash, Fate, Reply, World};
 
+/// The success notification was created, and the process died before it recorded Completed.
+fn told_of_success() -> World {
+    let mut world = World::until(Phase::Executing);
+    world.crash = Some(Crash {
+        at: 0,
+        fate: Fate::Applied,
+    });
+    world.says(WFE, json!({ "phase": "Completed" }));
+    world
+}
+
 fn failed() -> serde_json::Value {
     json!({ "phase": "Failed", "reason": "Broken", "message": "no luck" })
 }
@@ -88,12 +99,7 @@ fn a_child_that_completes_after_the_failure_was_recorded_comes_too_late() {
 
 #[test]
 fn a_crash_between_the_success_notification_and_completed_is_still_a_success() {
-    let mut world = World::until(Phase::Executing);
-    world.crash = Some(Crash {
-        at: 0,
-        fate: Fate::Applied,
-    });
-    world.says(WFE, json!({ "phase": "Completed" }));
+    let mut world = told_of_success();
     assert_eq!(world.phase(), Phase::Executing);
     world.says(WFE, failed());
     assert_eq!(
@@ -106,12 +112,7 @@ fn a_crash_between_the_success_notification_and_completed_is_still_a_success() {
 
 #[test]
 fn a_look_for_the_success_that_was_refused_long_ago_is_made_again_before_it_fails() {
-    let mut world = World::until(Phase::Executing);
-    world.crash = Some(Crash {
-        at: 0,
-        fate: Fate::Applied,
-    });
-    world.says(WFE, json!({ "phase": "Completed" }));
+    let mut world = told_of_success();
     world.refuse_always(reads, unavailable());
     world.says(WFE, failed());
     assert_eq!(world.phase(), Phase::Executing);
@@ -129,12 +130,7 @@ fn a_look_for_the_success_that_is_refused_is_made_again_for_thirty_seconds_whate
         forbidden("User \"x\" cannot get resource"),
         forbidden("admission webhook \"w\" denied the request"),
     ] {
-        let mut told = World::until(Phase::Executing);
-        told.crash = Some(Crash {
-            at: 0,
-            fate: Fate::Applied,
-        });
-        told.says(WFE, json!({ "phase": "Completed" }));
+        let mut told = told_of_success();
         let mut untold = World::until(Phase::Executing);
         for world in [&mut told, &mut untold] {
             world.refuse_always(reads, answer.clone());
@@ -175,12 +171,7 @@ fn a_look_that_was_refused_before_a_pause_takes_nothing_of_the_thirty_seconds_af
 
 #[test]
 fn a_look_for_the_success_is_made_once_more_after_its_failure_could_not_be_recorded() {
-    let mut world = World::until(Phase::Executing);
-    world.crash = Some(Crash {
-        at: 0,
-        fate: Fate::Applied,
-    });
-    world.says(WFE, json!({ "phase": "Completed" }));
+    let mut world = told_of_success();
     world.refuse_always(|call| reads(call) || records(call), unavailable());
     world.says(WFE, failed());
     world.run_for_secs(31);
