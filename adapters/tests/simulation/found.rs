@@ -377,6 +377,29 @@ fn a_success_that_was_told_before_etcd_was_restored_counts_after_it() {
 }
 
 #[test]
+fn nobody_is_told_any_more_of_a_request_that_expired_and_cannot_be_deleted() {
+    let mut plan = life("one step").plan;
+    plan.requests[0].spec.ttl_seconds_after_finished = Some(1);
+    let every = |verb: &str, plural: &str, fault, for_ms| Trouble::Calls {
+        verb: verb.to_owned(),
+        plural: plural.to_owned(),
+        fault,
+        at_ms: 0,
+        for_ms,
+    };
+    let (refused, quota) = (CallFault::Refused, CallFault::QuotaExceeded);
+    plan.troubles = vec![
+        every("create", "notificationrequests", refused, Some(100_000)),
+        every("delete", "remediationrequests", quota, None),
+    ];
+    let report = run(&plan, &Options::default());
+    assert_eq!(report.broken, [], "L2");
+    let end = &report.ends["r0"];
+    assert_eq!(end.phase, "Completed");
+    assert_eq!(end.created.get("NotificationRequest"), None);
+}
+
+#[test]
 fn a_straggler_of_a_suspended_request_stays_until_it_is_resumed() {
     let left = || {
         let moved = Deed::EditPhase("Executing".to_owned());

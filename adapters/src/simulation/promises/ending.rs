@@ -116,7 +116,16 @@ impl Promises {
             status.condition("Escalated"),
             Some(("False", "Invalid" | "NameConflict"))
         );
-        let told = never || request.edited || ending.refused.notifications || self.namespace_ends;
+        let follows = || Some(status.time("completionTime")?.plus(status.ttl()?));
+        let expiry = status.time("expiryTime").or_else(follows);
+        let expired = due(expiry.map(Time::moment));
+        // What has expired is to go, and nobody is told of it any more.
+        let given_up = expired && ending.refused.deletions;
+        let told = never
+            || given_up
+            || request.edited
+            || ending.refused.notifications
+            || self.namespace_ends;
         let (promise, notified, occasion) = match status.phase() {
             "Failed" => (Promise::L4, &request.escalations, "escalation"),
             _ => (Promise::L2, &request.successes, "success"),
@@ -131,9 +140,7 @@ impl Promises {
             let story = format!("it is {} and there was no {occasion}", status.phase());
             found.breaks(promise, story);
         }
-        let follows = || Some(status.time("completionTime")?.plus(status.ttl()?));
-        let expiry = status.time("expiryTime").or_else(follows);
-        if due(expiry.map(Time::moment)) && !ending.refused.deletions {
+        if expired && !ending.refused.deletions {
             found.breaks(Promise::L5, "the request has expired and is still there");
         }
     }
