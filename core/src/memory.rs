@@ -108,11 +108,15 @@ impl Memory {
     }
 
     /// Takes note that a decision came to rest at `now`, until `wake` at the latest. What was refused and is not waited for is
-    /// another story when it is refused again; its pause counts all the same. What was refused for good stays known.
+    /// another story when it is refused again; its pause counts all the same. What was refused for good stays known, and while
+    /// status cannot be written nothing tells what is waited for behind it.
     pub fn rest(&mut self, wake: Option<Timestamp>, now: Timestamp) {
+        let waits_for = |refusal: &Refusal| wake.is_some_and(|wake| wake <= refusal.next_try);
+        let record = self.refusal(&Errand::Record);
+        let hidden = record.is_some_and(|record| !record.is_over(now) && waits_for(record));
         self.refusals.retain(|_, refusal| {
             let for_good = refusal.cause.category() == Category::C;
-            let awaited = for_good || wake.is_some_and(|wake| wake <= refusal.next_try);
+            let awaited = hidden || for_good || waits_for(refusal);
             refusal.interrupted |= !awaited;
             awaited || !refusal.is_over(now)
         });

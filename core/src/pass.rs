@@ -376,8 +376,7 @@ impl Pass {
                     self.next = Then::ReadRequest;
                 } else if self.state.memory.is_outrun_for_good() {
                     self.refuse(Errand::Record, cause, &failure.message, None, now);
-                    let refused = self.state.memory.refusal(&Errand::Record);
-                    self.finish(refused.map(|refusal| refusal.next_try));
+                    self.next = Then::ReadRequest;
                 } else {
                     self.finish(Some(in_a_second(now)));
                 }

@@ -242,11 +242,19 @@ pub(crate) fn confirm_lost(
     let to_create = view.stage_key(kind);
     let refusal = view.creation_refused(&to_create);
     let for_good = refusal.is_some_and(|refusal| refusal.cause.category() == Category::C);
-    if for_good || draft.may_try(view, &Errand::Create(to_create.clone())) {
+    // What can never be created fails it, which is recorded.
+    let follows = if for_good {
+        Errand::Record
+    } else {
+        Errand::Create(to_create.clone())
+    };
+    if draft.may_try(view, &follows) {
         return confirm(view, draft, kind, name);
     }
     draft.wait_for_key(&to_create);
-    note_delay(view, draft, &to_create);
+    if !for_good {
+        note_delay(view, draft, &to_create);
+    }
     Verdict::Wait
 }
 

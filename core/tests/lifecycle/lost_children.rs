@@ -183,6 +183,22 @@ fn while_it_cannot_be_created_again_no_event_looks_for_it_under_a_name_that_a_ha
 }
 
 #[test]
+fn one_that_can_never_be_created_again_is_not_looked_for_while_its_failure_cannot_be_recorded() {
+    let mut world = World::until(Phase::Processing);
+    world.refuse_always(creates, invalid());
+    world.refuse_always(records, unavailable());
+    world.vanish(RP);
+    let looks = world.calls(reads);
+    for _ in 0..5 {
+        world.reconcile();
+    }
+    assert_eq!(world.calls(reads), looks);
+    world.faults.pop();
+    world.run_for_secs(10);
+    assert_eq!(world.outcome(), (Phase::Failed, "Invalid".into()));
+}
+
+#[test]
 fn one_that_can_never_be_created_again_fails_it_also_where_that_is_recorded_later() {
     let mut world = World::until(Phase::Processing);
     world.rests = false;

@@ -1,5 +1,6 @@
 //! Answers that are not success: each category has one consequence, every retry its wait, and every trouble a word.
 
+use remediation_core::children::ChildKey;
 use remediation_core::error::{ApiFailure, Cause};
 use remediation_core::memory::{Errand, Memory};
 use remediation_core::pass::{Call, Step};
@@ -237,6 +238,24 @@ fn e_conflicts_without_an_end_are_tried_with_a_backoff_and_nothing_is_looked_for
     world.run_for_secs(40);
     assert_eq!(world.phase(), Phase::Failed);
     assert_eq!(world.memory.outrun, 0);
+}
+
+#[test]
+fn what_is_waited_for_behind_a_status_that_cannot_be_written_goes_on_in_its_row() {
+    let (mut memory, now) = (Memory::default(), jiff::Timestamp::UNIX_EPOCH);
+    let later = |seconds| now + jiff::SignedDuration::from_secs(seconds);
+    let read = Errand::Read(ChildKey::new(NOTIF, "web-success"));
+    let refuse = |memory: &mut Memory, errand: &Errand, at| {
+        let cause = Cause::Unavailable;
+        memory.refuse(errand.clone(), cause, "", None, "u-1", at);
+        memory.refusal(errand).unwrap().clone()
+    };
+    refuse(&mut memory, &read, now);
+    let record = refuse(&mut memory, &Errand::Record, later(3));
+    memory.rest(Some(record.next_try), later(7));
+    assert_eq!(refuse(&mut memory, &read, later(9)).tries, 2);
+    memory.rest(None, later(9));
+    assert_eq!(refuse(&mut memory, &read, later(20)).tries, 1);
 }
 
 #[test]
