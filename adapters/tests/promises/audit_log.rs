@@ -24,6 +24,12 @@ fn analysis(version: u32, phase: &str) -> Value {
         "resourceVersion": version.to_string() }, "status": { "phase": phase } })
 }
 
+/// What the committed writes of this log did, in their order.
+fn verbs(log: &str) -> Vec<Verb> {
+    let commits = read(log).unwrap().commits;
+    commits.iter().map(|commit| commit.verb).collect()
+}
+
 fn log(events: &[Value]) -> String {
     events.iter().map(|event| format!("{event}\n")).collect()
 }
@@ -81,13 +87,7 @@ fn a_deletion_comes_before_what_was_asked_for_after_it_and_answered_first() {
         event("create", "curl", 3, &of("another", 11)),
         deleted,
     ]);
-    let verbs: Vec<Verb> = read(&text)
-        .unwrap()
-        .commits
-        .iter()
-        .map(|c| c.verb)
-        .collect();
-    assert_eq!(verbs, [Verb::Create, Verb::Delete, Verb::Create]);
+    assert_eq!(verbs(&text), [Verb::Create, Verb::Delete, Verb::Create]);
     // Its own object was written before it.
     let mut deleted = event("delete", "curl", 5, &gone);
     deleted["requestReceivedTimestamp"] = json!("2026-03-01T12:00:02.000000Z");
@@ -96,13 +96,7 @@ fn a_deletion_comes_before_what_was_asked_for_after_it_and_answered_first() {
         event("patch", "curl", 3, &analysis(12, "Ready")),
         deleted,
     ]);
-    let verbs: Vec<Verb> = read(&text)
-        .unwrap()
-        .commits
-        .iter()
-        .map(|c| c.verb)
-        .collect();
-    assert_eq!(verbs, [Verb::Create, Verb::Update, Verb::Delete]);
+    assert_eq!(verbs(&text), [Verb::Create, Verb::Update, Verb::Delete]);
 }
 
 #[test]
